@@ -1,0 +1,184 @@
+//! `/api/v1/executions`: executions and the providers that run them (contract 9 and 11).
+
+mod csv;
+mod providers;
+mod wire;
+
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use shared_core::{
+    Db, ProviderName, Timestamp,
+    config::Env,
+    executions::{self, pipeline},
+    secrets::Cipher,
+};
+use shared_http::{
+    ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Json, PageOf, Path, Query,
+    UuidPath, page_request,
+};
+use shared_jobs::{Dispatcher, Queue};
+use shared_providers::{Registry, read_providers};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use wire::{
+    CreateExecutionRequest, ExecutionResponse, ExecutionStats, ExecutionsCreated, ListExecutionsQuery,
+    UpdateExecutionFieldsRequest,
+};
+
+/// What this function holds while it lives.
+#[derive(Clone)]
+pub struct ExecutionsState {
+    /// What every API function holds.
+    pub app: App,
+    /// The vendors of this installation.
+    pub registry: Registry,
+    /// Gives free places to waiting executions.
+    pub dispatcher: Dispatcher,
+}
+
+impl ExecutionsState {
+    /// Reads the configuration and prepares the state; nothing is connected yet.
+    pub fn read(env: &mut Env) -> Option<Self> {
+        let (api, key, queue) = (ApiConfig::read(env), env.encryption_key(), env.queue());
+        let providers = env.executions().and_then(|execution| read_providers(env, &execution));
+        let app = App::new(&api?);
+        let registry = Registry::new(app.db.clone(), Cipher::new(&key?), providers?);
+        let dispatcher = Dispatcher::new(app.db.clone(), Queue::new(queue?));
+        Some(Self { app, registry, dispatcher })
+    }
+
+    fn db(&self) -> &Db {
+        &self.app.db
+    }
+}
+
+/// The routes of this function.
+pub fn routes(state: ExecutionsState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list_executions, create_executions))
+        .routes(routes!(get_execution_stats))
+        .routes(routes!(providers::get_provider_health))
+        .routes(routes!(providers::list_providers))
+        .routes(routes!(providers::list_provider_models))
+        .routes(routes!(update_execution_fields))
+        .routes(routes!(get_execution, cancel_execution))
+        .with_state(state)
+}
+
+/// `POST /api/v1/executions`: checks everything, records all executions as pending, then starts what has a free place.
+#[utoipa::path(
+    post, path = "/api/v1/executions", operation_id = "createExecutions", tag = "executions",
+    request_body = CreateExecutionRequest,
+    responses(
+        (status = 201, body = Data<ExecutionsCreated>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn create_executions(
+    State(state): State<ExecutionsState>,
+    caller: Caller,
+    Json(body): Json<CreateExecutionRequest>,
+) -> ApiResult<Created<ExecutionsCreated>> {
+    if let Some(group) = body.test_data_group_id() {
+        if !body.names_prompt() {
+            return Err(ApiError::bad_request("Validation error", "a group run needs a promptId"));
+        }
+        return Err(ApiError::not_found(format!("there is no test data group with id {group}")));
+    }
+    let created = executions::create(state.db(), body.into_new(caller.origin()), Timestamp::now()).await?;
+    for provider in created.providers {
+        announce(&state, provider).await;
+    }
+    Ok(Created(ExecutionsCreated { execution_ids: created.ids }))
+}
+
+/// Starts what has a free place. The executions are recorded already, so a failure here is no failure of the request:
+/// maintenance starts them later.
+async fn announce(state: &ExecutionsState, provider: ProviderName) {
+    if let Err(error) = state.dispatcher.dispatch(provider).await {
+        tracing::warn!(%error, provider = provider.as_str(), "dispatch postponed to maintenance");
+    }
+}
+
+/// `GET /api/v1/executions`: one page, or all matching rows as CSV.
+#[utoipa::path(
+    get, path = "/api/v1/executions", operation_id = "listExecutions", tag = "executions",
+    params(ListExecutionsQuery),
+    responses((status = 200, description = "A page, or a CSV attachment when downloadCsv is true.", content(
+        (Data<PageOf<ExecutionResponse>> = "application/json"), (String = "text/csv")
+    )))
+)]
+async fn list_executions(
+    State(state): State<ExecutionsState>,
+    Query(query): Query<ListExecutionsQuery>,
+) -> ApiResult<Response> {
+    let (filter, order, direction) = (query.filter(), query.order_by.into(), query.order_direction.into());
+    if query.download_csv == Some(true) {
+        return Ok(csv::export(state.db().clone(), filter, order, direction));
+    }
+    let page = page_request(query.page, query.limit);
+    let page = executions::list(state.db(), &filter, order, direction, page).await?;
+    let data: PageOf<ExecutionResponse> = page.map(ExecutionResponse::in_list).into();
+    Ok(Data { data }.into_response())
+}
+
+/// `GET /api/v1/executions/stats/all`: counts by status and provider, from kept counters.
+#[utoipa::path(
+    get, path = "/api/v1/executions/stats/all", operation_id = "getExecutionStats", tag = "executions",
+    responses((status = 200, body = Data<ExecutionStats>))
+)]
+async fn get_execution_stats(State(state): State<ExecutionsState>) -> ApiResult<Data<ExecutionStats>> {
+    Ok(Data { data: executions::stats(state.db()).await?.into() })
+}
+
+/// `POST /api/v1/executions/update-fields/{id}`: stars an execution, whatever its status.
+#[utoipa::path(
+    post, path = "/api/v1/executions/update-fields/{id}", operation_id = "updateExecutionFields", tag = "executions",
+    params(UuidPath), request_body = UpdateExecutionFieldsRequest,
+    responses((status = 201, body = Data<EmptyObject>), (status = 404, body = ErrorEnvelope))
+)]
+async fn update_execution_fields(
+    State(state): State<ExecutionsState>,
+    Path(path): Path<UuidPath>,
+    Json(body): Json<UpdateExecutionFieldsRequest>,
+) -> ApiResult<Created<EmptyObject>> {
+    let (starred, status) = (body.starred, body.user_status.as_deref());
+    match executions::update_fields(state.db(), &path.id, starred, status, Timestamp::now()).await? {
+        true => Ok(Created(EmptyObject {})),
+        false => Err(not_found()),
+    }
+}
+
+/// `GET /api/v1/executions/{id}`: one execution; `result_valid` is always present here.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{id}", operation_id = "getExecution", tag = "executions", params(UuidPath),
+    responses((status = 200, body = Data<ExecutionResponse>), (status = 404, body = ErrorEnvelope))
+)]
+async fn get_execution(
+    State(state): State<ExecutionsState>,
+    Path(path): Path<UuidPath>,
+) -> ApiResult<Data<ExecutionResponse>> {
+    let found = executions::find(state.db(), &path.id).await?.ok_or_else(not_found)?;
+    Ok(Data { data: ExecutionResponse::alone(found) })
+}
+
+/// `DELETE /api/v1/executions/{id}`: cancels a pending or running execution; the record stays.
+#[utoipa::path(
+    delete, path = "/api/v1/executions/{id}", operation_id = "cancelExecution", tag = "executions", params(UuidPath),
+    responses(
+        (status = 204, description = "Done. The body is empty."),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn cancel_execution(State(state): State<ExecutionsState>, Path(path): Path<UuidPath>) -> ApiResult<StatusCode> {
+    let provider = pipeline::cancel(state.db(), &path.id, Timestamp::now()).await?;
+    announce(&state, provider).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+fn not_found() -> ApiError {
+    ApiError::refused(StatusCode::NOT_FOUND, "Execution not found", "there is no such execution")
+}

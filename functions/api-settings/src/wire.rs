@@ -1,0 +1,386 @@
+//! Bodies and paths of `/api/v1/settings`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared_core::{
+    Document, ProviderName, Secret, Timestamp,
+    secrets::Cipher,
+    settings::{NewSetting, ServiceName, Setting, SettingEdit, SettingType},
+};
+use shared_http::{ApiError, Issue, Part, RequestBody, parse_body};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::masked;
+
+/// The `type` member of the three kinds, each with its one value.
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub(crate) enum LlmApiKeyType {
+    #[serde(rename = "llm-api-key")]
+    LlmApiKey,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub(crate) enum WebhookDestinationType {
+    #[serde(rename = "webhook-destination")]
+    WebhookDestination,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub(crate) enum ServiceApiKeyType {
+    #[serde(rename = "service-api-key")]
+    ServiceApiKey,
+}
+
+/// Unknown members are dropped at every level.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum CreateSettingRequest {
+    LlmApiKey(CreateLlmApiKeySetting),
+    WebhookDestination(CreateWebhookDestinationSetting),
+    ServiceApiKey(CreateServiceApiKeySetting),
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateLlmApiKeySetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: LlmApiKeyType,
+    #[schema(inline)]
+    data: NewLlmApiKey,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewLlmApiKey {
+    provider: ProviderName,
+    #[schema(min_length = 1)]
+    api_key: String,
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    active: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateWebhookDestinationSetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: WebhookDestinationType,
+    #[schema(inline)]
+    data: NewWebhookDestination,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewWebhookDestination {
+    #[schema(min_length = 1)]
+    name: String,
+    #[schema(format = "uri")]
+    url: String,
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    active: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateServiceApiKeySetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ServiceApiKeyType,
+    #[schema(inline)]
+    data: NewServiceApiKey,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewServiceApiKey {
+    provider: ServiceName,
+    #[schema(min_length = 1)]
+    api_key: String,
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    active: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl RequestBody for CreateSettingRequest {
+    /// The type decides which schema the rest must satisfy, so that issues name members instead of alternatives.
+    fn read(value: Value) -> Result<Self, ApiError> {
+        match kind_of(&value)? {
+            SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
+            SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
+            SettingType::WebhookDestination => {
+                let body: CreateWebhookDestinationSetting = parse_body(value)?;
+                refuse_foreign_scheme(Some(&body.data.url))?;
+                Ok(Self::WebhookDestination(body))
+            }
+        }
+    }
+}
+
+fn kind_of(body: &Value) -> Result<SettingType, ApiError> {
+    let refused = |message: &str| ApiError::invalid(Issue::new(Part::Body, "type", message));
+    let kind = body.get("type").ok_or_else(|| refused("is required"))?;
+    SettingType::deserialize(kind)
+        .map_err(|_| refused("must be one of llm-api-key, webhook-destination, service-api-key"))
+}
+
+/// Webhooks go over HTTP (defect W-01); where to is checked when one is sent.
+fn refuse_foreign_scheme(url: Option<&String>) -> Result<(), ApiError> {
+    let is_http = |url: &String| {
+        let url = url.trim().to_ascii_lowercase();
+        url.starts_with("https://") || url.starts_with("http://")
+    };
+    if url.is_none_or(is_http) {
+        return Ok(());
+    }
+    Err(ApiError::invalid(Issue::new(Part::Body, "data.url", "must start with https:// or http://")))
+}
+
+impl From<CreateSettingRequest> for NewSetting {
+    fn from(body: CreateSettingRequest) -> Self {
+        match body {
+            CreateSettingRequest::LlmApiKey(CreateLlmApiKeySetting { data, .. }) => {
+                Self::LlmApiKey { provider: data.provider, api_key: Secret::new(data.api_key), active: data.active }
+            }
+            CreateSettingRequest::WebhookDestination(CreateWebhookDestinationSetting { data, .. }) => {
+                Self::WebhookDestination { name: data.name, url: data.url.trim().to_owned(), active: data.active }
+            }
+            CreateSettingRequest::ServiceApiKey(CreateServiceApiKeySetting { data, .. }) => {
+                Self::ServiceApiKey { provider: data.provider, api_key: Secret::new(data.api_key), active: data.active }
+            }
+        }
+    }
+}
+
+/// `type` must equal the stored setting's type.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(crate) enum UpdateSettingRequest {
+    LlmApiKey(UpdateLlmApiKeySetting),
+    WebhookDestination(UpdateWebhookDestinationSetting),
+    ServiceApiKey(UpdateServiceApiKeySetting),
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateLlmApiKeySetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: LlmApiKeyType,
+    #[schema(inline)]
+    data: KeyEdit,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateServiceApiKeySetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ServiceApiKeyType,
+    #[schema(inline)]
+    data: KeyEdit,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct KeyEdit {
+    #[schema(min_length = 1)]
+    api_key: Option<String>,
+    active: Option<bool>,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateWebhookDestinationSetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: WebhookDestinationType,
+    #[schema(inline)]
+    data: WebhookDestinationEdit,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct WebhookDestinationEdit {
+    #[schema(min_length = 1)]
+    name: Option<String>,
+    #[schema(format = "uri")]
+    url: Option<String>,
+    active: Option<bool>,
+}
+
+impl RequestBody for UpdateSettingRequest {
+    fn read(value: Value) -> Result<Self, ApiError> {
+        match kind_of(&value)? {
+            SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
+            SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
+            SettingType::WebhookDestination => {
+                let body: UpdateWebhookDestinationSetting = parse_body(value)?;
+                refuse_foreign_scheme(body.data.url.as_ref())?;
+                Ok(Self::WebhookDestination(body))
+            }
+        }
+    }
+}
+
+impl UpdateSettingRequest {
+    pub(crate) fn into_edit(self) -> (SettingType, SettingEdit) {
+        let of_key = |edit: KeyEdit| SettingEdit {
+            api_key: edit.api_key.map(Secret::new),
+            active: edit.active,
+            ..SettingEdit::default()
+        };
+        match self {
+            Self::LlmApiKey(body) => (SettingType::LlmApiKey, of_key(body.data)),
+            Self::ServiceApiKey(body) => (SettingType::ServiceApiKey, of_key(body.data)),
+            Self::WebhookDestination(UpdateWebhookDestinationSetting { data, .. }) => {
+                let url = data.url.map(|url| url.trim().to_owned());
+                let edit = SettingEdit { name: data.name, url, active: data.active, ..SettingEdit::default() };
+                (SettingType::WebhookDestination, edit)
+            }
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct TypePath {
+    #[serde(rename = "type")]
+    #[param(inline)]
+    pub(crate) kind: SettingType,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(crate) struct IdentifierPath {
+    #[serde(rename = "type")]
+    #[param(inline)]
+    pub(crate) kind: SettingType,
+    #[param(min_length = 1)]
+    pub(crate) identifier: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Setting)]
+pub(crate) enum SettingResponse {
+    LlmApiKey(LlmApiKeySetting),
+    WebhookDestination(WebhookDestinationSetting),
+    ServiceApiKey(ServiceApiKeySetting),
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LlmApiKeySetting {
+    id: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: LlmApiKeyType,
+    identifier: ProviderName,
+    provider: ProviderName,
+    /// A mask: first and last four characters, or eight dots for short keys.
+    api_key: String,
+    active: bool,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct WebhookDestinationSetting {
+    id: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: WebhookDestinationType,
+    /// Random UUID, independent of the name.
+    identifier: String,
+    name: String,
+    #[schema(format = "uri")]
+    url: String,
+    active: bool,
+    /// Signs the webhooks of this destination; shown only in the answer that creates it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ServiceApiKeySetting {
+    id: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: ServiceApiKeyType,
+    /// The provider name.
+    identifier: String,
+    provider: ServiceName,
+    /// A mask, as for provider keys.
+    api_key: String,
+    active: bool,
+}
+
+impl SettingResponse {
+    /// The setting as everybody may see it, keys masked.
+    pub(crate) fn showing(found: Document<Setting>, cipher: &Cipher) -> Self {
+        let Document { id, data, created_at, updated_at, .. } = found;
+        match data {
+            Setting::LlmApiKey { provider, api_key, active, .. } => Self::LlmApiKey(LlmApiKeySetting {
+                id,
+                created_at,
+                updated_at,
+                kind: LlmApiKeyType::LlmApiKey,
+                identifier: provider,
+                provider,
+                api_key: masked(cipher, &api_key),
+                active,
+            }),
+            Setting::WebhookDestination { identifier, name, url, active, .. } => {
+                Self::WebhookDestination(WebhookDestinationSetting {
+                    id,
+                    created_at,
+                    updated_at,
+                    kind: WebhookDestinationType::WebhookDestination,
+                    identifier,
+                    name,
+                    url,
+                    active,
+                    secret: None,
+                })
+            }
+            Setting::ServiceApiKey { identifier, provider, api_key, active } => {
+                Self::ServiceApiKey(ServiceApiKeySetting {
+                    id,
+                    created_at,
+                    updated_at,
+                    kind: ServiceApiKeyType::ServiceApiKey,
+                    identifier,
+                    provider,
+                    api_key: masked(cipher, &api_key),
+                    active,
+                })
+            }
+        }
+    }
+
+    /// The same with the signing secret of a new webhook destination.
+    pub(crate) fn with_secret(mut self, new_secret: Option<Secret>) -> Self {
+        if let Self::WebhookDestination(destination) = &mut self {
+            destination.secret = new_secret.map(|secret| secret.reveal().to_owned());
+        }
+        self
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SettingList {
+    /// Newest first.
+    pub(crate) settings: Vec<SettingResponse>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SettingsByTypeList {
+    /// Newest first.
+    pub(crate) settings: Vec<SettingResponse>,
+    #[serde(rename = "type")]
+    pub(crate) kind: SettingType,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct DeleteSettingResult {
+    pub(crate) success: bool,
+}

@@ -1,0 +1,13 @@
+//! Cold start of the function `job-maintenance`.
+
+use job_maintenance::Maintenance;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::Value;
+use shared_core::{Timestamp, config, logging};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    logging::init();
+    let maintenance = config::load(Maintenance::read)?;
+    run(service_fn(async |_: LambdaEvent<Value>| Ok::<_, Error>(maintenance.run(Timestamp::now()).await?))).await
+}

@@ -1,0 +1,51 @@
+//! A minimal client of the public API.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+/// Far above what any call of a benchmark takes.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// A signed-in client.
+#[derive(Debug)]
+pub(super) struct Api {
+    http: reqwest::Client,
+    base_url: String,
+    token: String,
+}
+
+impl Api {
+    /// Registers the first admin of a fresh system.
+    pub(super) async fn register(base_url: String) -> Result<Self> {
+        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(CALL_LIMIT).build()?;
+        let mut api = Self { http, base_url, token: String::new() };
+        let admin = json!({ "email": "bench@example.org", "name": "Bench", "password": "bench-password" });
+        let session = api.post("/api/v1/auth/register-first-admin", &admin).await?;
+        api.token = session["token"].as_str().context("no token in the answer")?.to_owned();
+        Ok(api)
+    }
+
+    /// POST; the `data` of a 201 answer.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self.http.post(format!("{}{path}", self.base_url)).json(body);
+        self.data(request, path, 201).await
+    }
+
+    /// GET; the `data` of a 200 answer.
+    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+        self.data(self.http.get(format!("{}{path}", self.base_url)), path, 200).await
+    }
+
+    async fn data(&self, request: reqwest::RequestBuilder, path: &str, expected: u16) -> Result<Value> {
+        let answer = request.bearer_auth(&self.token).send().await.with_context(|| format!("no answer from {path}"))?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await.with_context(|| format!("no answer from {path}"))?;
+        if status != expected {
+            bail!("{path} answered {status}: {text}");
+        }
+        let mut answer: Value = serde_json::from_str(&text).with_context(|| format!("{path} answered no JSON"))?;
+        Ok(answer["data"].take())
+    }
+}

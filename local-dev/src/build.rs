@@ -1,0 +1,62 @@
+//! Builds the functions that the template names.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use anyhow::{Context, Result, bail};
+use tokio::process::Command;
+
+use crate::template::Template;
+
+/// Where the workspace is: the nearest directory, from the current one upwards, with our template.
+pub fn workspace_root() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("there is no current directory")?;
+    let found = here.ancestors().find(|dir| dir.join(crate::template::TEMPLATE_PATH).is_file());
+    match found {
+        Some(root) => Ok(root.to_owned()),
+        None => bail!("This is not inside the repository: no infra/template.yaml here or above."),
+    }
+}
+
+/// Builds the binaries of all functions and returns the directory that holds them.
+///
+/// With `show_output`, cargo's progress goes to our own standard error; otherwise it is part of
+/// the error when the build fails.
+pub async fn build_functions(root: &Path, template: &Template, release: bool, show_output: bool) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).arg("build").stdin(Stdio::null()).kill_on_drop(true);
+    // By binary and not by package: then cargo unifies features over the whole workspace, as `cargo run --bin` does
+    // under `cargo lambda watch`, and that finds everything built.
+    for function in &template.functions {
+        cargo.args(["--bin", &function.name]);
+    }
+    if release {
+        cargo.arg("--release");
+    }
+    let cannot_start = "cannot start cargo";
+    if show_output {
+        let status = cargo.stdout(Stdio::inherit()).stderr(Stdio::inherit()).status().await.context(cannot_start)?;
+        if !status.success() {
+            bail!("The build failed: correct what the compiler says above, then try again.");
+        }
+    } else {
+        let output = cargo.output().await.context(cannot_start)?;
+        if !output.status.success() {
+            bail!("The build failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+    Ok(target_dir(root).await?.join(if release { "release" } else { "debug" }))
+}
+
+/// Cargo's target directory, which the environment or a configuration file may have moved.
+async fn target_dir(root: &Path) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(root).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
+    let output = cargo.stdin(Stdio::null()).output().await.context("cannot start cargo")?;
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata gave no description of the workspace")?;
+    let dir = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
+    Ok(PathBuf::from(dir))
+}

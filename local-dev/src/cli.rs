@@ -1,0 +1,117 @@
+//! The command line of `cargo dev`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+/// Runs the whole system on this machine: functions, queues, database and clock, in one command.
+///
+/// Nothing has to be installed but Rust and Python 3 (with venv). The first start builds everything
+/// and takes some minutes; later ones take seconds. Ctrl-C stops everything; data stays in .dev/.
+#[derive(Debug, Parser)]
+#[command(name = "cargo dev", bin_name = "cargo dev", version, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do instead of starting the system.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// How to start the system.
+    #[command(flatten)]
+    pub start: StartArgs,
+}
+
+/// Options of `cargo dev` itself.
+#[derive(Debug, Args)]
+pub struct StartArgs {
+    /// Also starts a demo model server that answers without a model, in place of a real Ollama
+    #[arg(long)]
+    pub demo: bool,
+    /// Serves the built single-page application in DIR beside the API
+    #[arg(long, value_name = "DIR")]
+    pub ui: Option<PathBuf>,
+    /// Port of the API on 127.0.0.1
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+    /// Deletes database and logs first; secrets and tools stay
+    #[arg(long)]
+    pub reset: bool,
+    /// Builds with optimisation
+    #[arg(long)]
+    pub release: bool,
+    /// Runs prebuilt binaries on the runtime host instead of cargo lambda watch: quicker, without rebuilds
+    #[arg(long)]
+    pub host: bool,
+    /// Directory for database, secrets and logs [default: .dev in the repository]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Seconds between two runs of the maintenance job
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub maintenance_interval: u64,
+}
+
+/// Subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Measures the system on this machine
+    Bench {
+        /// What to measure.
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+/// Benchmarks.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// From accepting an execution to calling the provider, and executions per second
+    ///
+    /// Starts a system of its own in a temporary directory, with the runtime host and the demo model
+    /// server, and talks to nothing outside this machine.
+    Pipeline(PipelineArgs),
+}
+
+/// Options of `cargo dev bench pipeline`.
+#[derive(Debug, Clone, Args)]
+pub struct PipelineArgs {
+    /// Executions in the throughput part
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub executions: u32,
+    /// Executions in the latency part, one after another
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub singles: u32,
+    /// Limit of the provider: how many executions run at once
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub concurrency: u32,
+    /// How long the provider takes for an answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub delay_ms: u64,
+    /// Uses an unoptimised build
+    #[arg(long)]
+    pub debug: bool,
+    /// Also writes the figures to FILE
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl StartArgs {
+    /// Time between two runs of the maintenance job.
+    pub fn maintenance_interval(&self) -> Duration {
+        Duration::from_secs(self.maintenance_interval)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+        let cli = Cli::parse_from(["cargo dev", "--demo", "--port", "3001"]);
+        assert!(cli.command.is_none() && cli.start.demo && cli.start.port == 3001);
+        assert!(Cli::try_parse_from(["cargo dev", "--port", "0"]).is_err());
+        let cli = Cli::parse_from(["cargo dev", "bench", "pipeline", "--json", "x.json"]);
+        assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Pipeline(_) })));
+    }
+}

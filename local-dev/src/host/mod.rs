@@ -1,0 +1,220 @@
+//! Our own Lambda Runtime API: runs prebuilt function binaries.
+//!
+//! End-to-end tests, fault injection and benchmarks use it. Each function has a pool of processes
+//! ([`Instance`]); each process has a listener of its own, so the address in
+//! `AWS_LAMBDA_RUNTIME_API` says which process is talking. Processes start when they are needed,
+//! stay warm, are killed when they exceed their time, and are replaced when they die. They end by
+//! themselves when we do, because their next request for work then fails.
+
+mod instance;
+mod runtime_api;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Result;
+use async_trait::async_trait;
+use axum::body::Bytes;
+use tokio::sync::Semaphore;
+
+use crate::{
+    child::{LineSink, LogFile},
+    invoke::{InvokeError, Invoker},
+    report::{Event, Reporter},
+};
+use instance::{Instance, Outcome};
+pub(crate) use runtime_api::error_text;
+
+/// How often a call moves on to another instance because the one it got died before it took the work.
+const MAX_HANDOVERS: u32 = 3;
+
+/// One function to run.
+#[derive(Debug, Clone)]
+pub struct HostedFunction {
+    /// Its name.
+    pub name: String,
+    /// The prebuilt program.
+    pub binary: PathBuf,
+    /// Its environment; nothing else is inherited.
+    pub environment: BTreeMap<String, String>,
+    /// Memory size that the function is told.
+    pub memory_mb: u32,
+    /// How many calls may run at once.
+    pub max_instances: usize,
+}
+
+/// Runs functions from prebuilt binaries.
+#[derive(Debug)]
+pub struct Host {
+    pools: BTreeMap<String, Arc<Pool>>,
+}
+
+/// The processes of one function.
+struct Pool {
+    function: HostedFunction,
+    /// One permit for each call that may run; whoever holds one has or may start an instance.
+    permits: Semaphore,
+    instances: Mutex<Instances>,
+    next_id: AtomicU64,
+    closed: AtomicBool,
+    sink: LineSink,
+    reporter: Reporter,
+}
+
+/// Every living instance, and which of them wait for work: the one used last comes first, so that
+/// a quiet function keeps few processes busy.
+#[derive(Default)]
+struct Instances {
+    all: BTreeMap<u64, Arc<Instance>>,
+    idle: Vec<u64>,
+}
+
+impl Host {
+    /// Prepares to run `functions`; no process starts before the first call.
+    ///
+    /// What a function prints goes to `<name>.log` in `log_dir` and to `reporter`.
+    pub fn new(functions: Vec<HostedFunction>, log_dir: &Path, reporter: &Reporter) -> Result<Self> {
+        let mut pools = BTreeMap::new();
+        for function in functions {
+            let log = LogFile::open(log_dir, &format!("{}.log", function.name))?;
+            let (name, lines_to) = (function.name.clone(), reporter.clone());
+            let sink: LineSink = Arc::new(move |line: &str| {
+                log.write_line(line);
+                lines_to.report(&Event::Log { function: name.clone(), line: line.to_owned() });
+            });
+            let pool = Pool {
+                permits: Semaphore::new(function.max_instances),
+                instances: Mutex::default(),
+                next_id: AtomicU64::new(1),
+                closed: AtomicBool::new(false),
+                sink,
+                reporter: reporter.clone(),
+                function,
+            };
+            pools.insert(pool.function.name.clone(), Arc::new(pool));
+        }
+        Ok(Self { pools })
+    }
+
+    /// Kills every process of `function` at once (SIGKILL) and says how many there were.
+    ///
+    /// Running calls fail; calls that no process has taken yet go to new ones.
+    pub fn kill(&self, function: &str) -> usize {
+        let Some(pool) = self.pools.get(function) else { return 0 };
+        let instances: Vec<Arc<Instance>> = pool.lock().all.values().cloned().collect();
+        for instance in &instances {
+            instance.kill();
+        }
+        instances.len()
+    }
+
+    /// How many processes of `function` are alive.
+    pub fn instances(&self, function: &str) -> usize {
+        self.pools.get(function).map_or(0, |pool| pool.lock().all.len())
+    }
+
+    /// Kills every process and refuses further calls.
+    pub fn close(&self) {
+        for pool in self.pools.values() {
+            pool.closed.store(true, Ordering::Release);
+            self.kill(&pool.function.name);
+        }
+    }
+
+    /// Like [`Host::close`], and waits until every process has ended.
+    pub async fn shutdown(&self) {
+        self.close();
+        for pool in self.pools.values() {
+            let instances: Vec<Arc<Instance>> = pool.lock().all.values().cloned().collect();
+            for instance in instances {
+                instance.ended().await;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Invoker for Host {
+    async fn invoke(&self, function: &str, payload: Bytes, timeout: Duration) -> Result<Bytes, InvokeError> {
+        let Some(pool) = self.pools.get(function).cloned() else {
+            return Err(InvokeError::Unreachable(format!("there is no function {function}")));
+        };
+        // A task of its own: a caller who goes away must not leave an instance half used.
+        let call = tokio::spawn(pool.call(payload, timeout));
+        call.await.unwrap_or_else(|error| Err(InvokeError::Unreachable(error.to_string())))
+    }
+}
+
+impl Pool {
+    async fn call(self: Arc<Self>, payload: Bytes, timeout: Duration) -> Result<Bytes, InvokeError> {
+        let unreachable = |error: &dyn std::fmt::Display| InvokeError::Unreachable(error.to_string());
+        let _permit = self.permits.acquire().await.map_err(|error| unreachable(&error))?;
+        let mut last_words = String::new();
+        for _ in 0..MAX_HANDOVERS {
+            if self.closed.load(Ordering::Acquire) {
+                return Err(InvokeError::Unreachable("the host has been shut down".to_owned()));
+            }
+            let instance = match self.take_idle() {
+                Some(instance) => instance,
+                None => self.start_instance().map_err(|error| unreachable(&format!("{error:#}")))?,
+            };
+            match instance.run(payload.clone(), timeout).await {
+                Outcome::Answered(answer) => {
+                    self.lock().idle.push(instance.id);
+                    return answer;
+                }
+                Outcome::Lost(error) => return Err(error),
+                Outcome::NotTaken(reason) => last_words = reason,
+            }
+        }
+        Err(InvokeError::Crashed(last_words))
+    }
+
+    fn take_idle(&self) -> Option<Arc<Instance>> {
+        let mut instances = self.lock();
+        while let Some(id) = instances.idle.pop() {
+            if let Some(instance) = instances.all.get(&id)
+                && instance.is_usable()
+            {
+                return Some(instance.clone());
+            }
+        }
+        None
+    }
+
+    fn start_instance(self: &Arc<Self>) -> Result<Arc<Instance>> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let pool = Arc::downgrade(self);
+        let on_end = move |reason: Option<String>| {
+            if let Some(pool) = pool.upgrade() {
+                pool.lock().all.remove(&id);
+                if let Some(reason) = reason {
+                    let function = pool.function.name.clone();
+                    pool.reporter.report(&Event::Restart { function, reason });
+                }
+            }
+        };
+        // Under the lock, so that a process that dies at once is not removed before it is added.
+        let mut instances = self.lock();
+        let instance = Arc::new(Instance::start(id, &self.function, self.sink.clone(), on_end)?);
+        instances.all.insert(id, instance.clone());
+        Ok(instance)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Instances> {
+        self.instances.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pool").field("function", &self.function.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,181 @@
+//! The runtime host with a real function process.
+
+#![expect(clippy::unwrap_used, reason = "clippy takes helpers of integration tests for production code")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use local_dev::{
+    host::{Host, HostedFunction},
+    invoke::{InvokeError, Invoker},
+    report::{Event, Reporter},
+};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+struct Setup {
+    host: Arc<Host>,
+    logs: TempDir,
+    restarts: Arc<Mutex<Vec<String>>>,
+}
+
+/// `cargo test` builds examples beside the tests.
+fn sample_function() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().unwrap().parent().unwrap().join("examples").join("sample-function")
+}
+
+fn setup(max_instances: usize) -> Setup {
+    let logs = tempfile::tempdir().unwrap();
+    let restarts = Arc::new(Mutex::new(vec![]));
+    let seen = restarts.clone();
+    let reporter = Reporter::new(move |event| {
+        if let Event::Restart { reason, .. } = event {
+            seen.lock().unwrap().push(reason.clone());
+        }
+    });
+    let function = HostedFunction {
+        name: "sample".to_owned(),
+        binary: sample_function(),
+        environment: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+        memory_mb: 128,
+        max_instances,
+    };
+    let host = Arc::new(Host::new(vec![function], logs.path(), &reporter).unwrap());
+    Setup { host, logs, restarts }
+}
+
+impl Setup {
+    async fn call_within(&self, event: Value, limit: Duration) -> Result<Value, InvokeError> {
+        let answer = self.host.invoke("sample", event.to_string().into(), limit).await?;
+        Ok(serde_json::from_slice(&answer).unwrap())
+    }
+
+    async fn call(&self, event: Value) -> Result<Value, InvokeError> {
+        self.call_within(event, LIMIT).await
+    }
+}
+
+#[tokio::test]
+async fn answers_and_stays_warm() {
+    let setup = setup(4);
+    let first = setup.call(json!({"n": 1})).await.unwrap();
+    let second = setup.call(json!({"n": 2})).await.unwrap();
+    assert_eq!(second["event"], json!({"n": 2}));
+    assert_eq!(first["pid"], second["pid"]);
+    assert_eq!(setup.host.instances("sample"), 1);
+
+    let left = first["time_left_ms"].as_u64().unwrap();
+    assert!((9_000..=10_000).contains(&left), "{left}");
+    let variables: BTreeSet<&str> = first["variables"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(variables.contains("GREETING"));
+    assert!(!variables.contains("PATH"), "nothing is inherited");
+    let log = std::fs::read_to_string(setup.logs.path().join("sample.log")).unwrap();
+    assert_eq!(log, "sample function starts\n");
+}
+
+#[tokio::test]
+async fn runs_as_many_calls_at_once_as_it_may() {
+    let setup = setup(3);
+    let started = Instant::now();
+    let calls = (0..6).map(|_| setup.call(json!({"do": "sleep", "ms": 300})));
+    let answers = futures::future::join_all(calls).await;
+    let pids: BTreeSet<u64> = answers.iter().map(|answer| answer.as_ref().unwrap()["pid"].as_u64().unwrap()).collect();
+    assert_eq!(pids.len(), 3);
+    assert!(started.elapsed() >= Duration::from_millis(600));
+}
+
+#[tokio::test]
+async fn reports_errors_without_losing_the_process() {
+    let setup = setup(1);
+    let error = setup.call(json!({"do": "fail"})).await.unwrap_err();
+    assert_eq!(error, InvokeError::FunctionError("asked to fail".to_owned()));
+    let error = setup.call(json!({"do": "panic"})).await.unwrap_err();
+    assert!(matches!(error, InvokeError::FunctionError(_)), "{error}");
+    let error = setup.call(json!({"do": "large"})).await.unwrap_err();
+    assert!(matches!(error, InvokeError::FunctionError(_)), "{error}");
+    assert_eq!(setup.restarts.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_is_replaced() {
+    let setup = setup(1);
+    let before = setup.call(json!({})).await.unwrap();
+    let error = setup.call(json!({"do": "exit"})).await.unwrap_err();
+    assert_eq!(error, InvokeError::Crashed("exit status: 3".to_owned()));
+    let after = setup.call(json!({})).await.unwrap();
+    assert_ne!(before["pid"], after["pid"]);
+    assert_eq!(*setup.restarts.lock().unwrap(), ["exit status: 3"]);
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_loses_its_process() {
+    let setup = setup(1);
+    let limit = Duration::from_millis(300);
+    let error = setup.call_within(json!({"do": "sleep", "ms": 60_000}), limit).await.unwrap_err();
+    assert_eq!(error, InvokeError::Timeout(limit));
+    let started = Instant::now();
+    setup.call(json!({})).await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn kill_fails_running_calls_and_only_those() {
+    let setup = Arc::new(setup(2));
+    setup.call(json!({})).await.unwrap();
+    let running = tokio::spawn({
+        let setup = setup.clone();
+        async move { setup.call(json!({"do": "sleep", "ms": 60_000})).await }
+    });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(setup.host.kill("sample"), 1);
+    let error = running.await.unwrap().unwrap_err();
+    assert!(matches!(&error, InvokeError::Crashed(how) if how.contains("SIGKILL")), "{error}");
+    setup.call(json!({})).await.unwrap();
+    for _ in 0..20 {
+        setup.host.kill("sample");
+        setup.call(json!({})).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_caller_who_goes_away_leaves_the_instance_usable() {
+    let setup = setup(1);
+    let impatient = setup.call(json!({"do": "sleep", "ms": 300}));
+    assert!(tokio::time::timeout(Duration::from_millis(100), impatient).await.is_err());
+    let answer = setup.call(json!({"n": 2})).await.unwrap();
+    assert_eq!(answer["event"], json!({"n": 2}));
+}
+
+#[tokio::test]
+async fn says_what_cannot_be_called() {
+    let setup = setup(1);
+    let error = setup.host.invoke("nobody", "{}".into(), LIMIT).await.unwrap_err();
+    assert_eq!(error, InvokeError::Unreachable("there is no function nobody".to_owned()));
+    setup.call(json!({})).await.unwrap();
+    setup.host.shutdown().await;
+    assert_eq!(setup.host.instances("sample"), 0);
+    let error = setup.call(json!({})).await.unwrap_err();
+    assert!(matches!(error, InvokeError::Unreachable(_)), "{error}");
+}
+
+#[tokio::test]
+async fn adds_little_time_to_a_call() {
+    let setup = setup(1);
+    let mut times = vec![];
+    for _ in 0..200 {
+        let started = Instant::now();
+        setup.call(json!({})).await.unwrap();
+        times.push(started.elapsed());
+    }
+    times.sort();
+    println!("p50 {:?}, p99 {:?}", times[100], times[198]);
+    // Far above what a quiet machine needs; a busy one must not fail the test.
+    assert!(times[100] < Duration::from_millis(20), "{:?}", times[100]);
+}

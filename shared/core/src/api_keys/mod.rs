@@ -1,0 +1,140 @@
+//! API keys: how a call with `X-API-Key` is recognised (contract 2.4 and 5, decision A-16).
+
+mod store;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use store::{insert, record_use};
+
+use crate::{
+    db::{Db, DbError},
+    documents::Document,
+    secrets::{digest, random_bytes},
+    users::{User, UserStatus},
+};
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ApiKeyScope)]
+pub enum Scope {
+    /// Create executions.
+    #[serde(rename = "executions:run")]
+    ExecutionsRun,
+    /// Read an execution.
+    #[serde(rename = "executions:read")]
+    ExecutionsRead,
+    /// Preview a prompt.
+    #[serde(rename = "prompts:preview")]
+    PromptsPreview,
+    /// Read a prompt.
+    #[serde(rename = "prompts:read")]
+    PromptsRead,
+    /// Upload a file.
+    #[serde(rename = "files:upload")]
+    FilesUpload,
+    /// Run a deployment.
+    #[serde(rename = "deployments:run")]
+    DeploymentsRun,
+    /// Run an embedding deployment.
+    #[serde(rename = "deployment-embeddings:run")]
+    DeploymentEmbeddingsRun,
+}
+
+impl Scope {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ExecutionsRun => "executions:run",
+            Self::ExecutionsRead => "executions:read",
+            Self::PromptsPreview => "prompts:preview",
+            Self::PromptsRead => "prompts:read",
+            Self::FilesUpload => "files:upload",
+            Self::DeploymentsRun => "deployments:run",
+            Self::DeploymentEmbeddingsRun => "deployment-embeddings:run",
+        }
+    }
+}
+
+/// Whether a key still works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ApiKeyStatus {
+    /// It works.
+    Active,
+    /// Its owner took it back.
+    Revoked,
+}
+
+/// A stored key. The key itself is shown once, at creation, and never kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ApiKey {
+    /// The owner.
+    pub user_id: String,
+    /// Name to show.
+    pub name: String,
+    /// First 16 characters of the key.
+    pub key_prefix: String,
+    /// SHA-256 of the key. Absent in imported rows until their first use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_digest: Option<String>,
+    /// bcrypt hash of an imported key; dropped at its first use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_hash: Option<String>,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+    /// Whether it still works.
+    pub status: ApiKeyStatus,
+}
+
+/// Length of [`ApiKey::key_prefix`].
+pub const PREFIX_LENGTH: usize = 16;
+
+/// A fresh key: `api_` and 64 hex digits, 256 random bits.
+pub fn new_key() -> String {
+    format!("api_{}", hex::encode(random_bytes::<32>()))
+}
+
+/// The key and its active owner, or `None` when the key is unknown, revoked or malformed or its owner is not active.
+pub async fn authenticate(db: &Db, key: &str) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
+    if !is_well_formed(key) {
+        return Ok(None);
+    }
+    let key_digest = digest(key);
+    let found = match store::find_by_digest(db, &key_digest).await? {
+        Some(found) => Some(found),
+        None => find_imported(db, key, &key_digest).await?,
+    };
+    Ok(found.filter(|(key, owner)| key.data.status == ApiKeyStatus::Active && owner.data.status == UserStatus::Active))
+}
+
+/// `api_` and 64 lower-case hex digits; anything else cannot be a key and costs no query.
+fn is_well_formed(key: &str) -> bool {
+    key.strip_prefix("api_").is_some_and(|digits| {
+        digits.len() == 64 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
+}
+
+/// Looks among imported rows, which hold a slow hash, by prefix; gives the row that fits its digest.
+async fn find_imported(
+    db: &Db,
+    key: &str,
+    key_digest: &str,
+) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
+    for (mut row, owner) in store::find_imported_by_prefix(db, &key[..PREFIX_LENGTH]).await? {
+        let Some(hash) = row.data.key_hash.take() else { continue };
+        let candidate = key.to_owned();
+        let check = tokio::task::spawn_blocking(move || bcrypt::verify(candidate, &hash).unwrap_or(false));
+        if check.await.unwrap_or(false) {
+            row.data.key_digest = Some(key_digest.to_owned());
+            match db.write(vec![store::replace(&row)]).await {
+                Ok(_) | Err(DbError::Guard) => return Ok(Some((row, owner))),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,296 @@
+//! Configuration: read once per cold start, every problem reported at once, no default secret.
+//!
+//! [`Env`] is the only reader of the environment. Each function reads the sections it needs with [`load`].
+
+use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duration};
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+
+/// A text that never shows up in logs.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself; keep it out of messages.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// Where the data lives (`DATABASE_URL`, `DATABASE_AUTH_TOKEN`).
+#[derive(Debug, Clone)]
+pub enum DatabaseConfig {
+    /// `file:/path/to/database.db`.
+    File(PathBuf),
+    /// `libsql://host`, or `http(s)://host` for a server of one's own.
+    Remote {
+        /// The address.
+        url: String,
+        /// Bearer token, when the server wants one.
+        token: Option<Secret>,
+    },
+}
+
+/// How session tokens are made.
+#[derive(Debug, Clone)]
+pub struct SessionConfig {
+    /// `AUTH_SECRET_KEY`: signs the tokens; at least 32 bytes.
+    pub secret: Secret,
+    /// `TOKEN_MAX_AGE_DAYS`: lifetime of a token in whole days, 30 unless set.
+    pub max_age_days: u32,
+}
+
+/// `ENCRYPTION_KEY`: base64 of the 32 bytes that encrypt provider keys at rest.
+#[derive(Clone)]
+pub struct EncryptionKey(pub(crate) [u8; 32]);
+
+impl EncryptionKey {
+    /// A key from its bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl fmt::Debug for EncryptionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EncryptionKey(…)")
+    }
+}
+
+/// Where jobs are announced.
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// `EXECUTIONS_QUEUE_URL`.
+    pub executions_url: String,
+    /// `AWS_ENDPOINT_URL_SQS`: another server that speaks the SQS protocol.
+    pub endpoint: Option<String>,
+    /// `AWS_REGION`, set by Lambda.
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`, set by Lambda.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`, set by Lambda.
+    pub secret_access_key: Secret,
+    /// `AWS_SESSION_TOKEN`, set by Lambda.
+    pub session_token: Option<Secret>,
+}
+
+/// How executions are run and retried. Every value has a default that suits production.
+#[derive(Debug, Clone)]
+pub struct ExecutionConfig {
+    /// `EXECUTION_LEASE_SECONDS` (30): how long a claim holds without a sign of life from its worker.
+    pub lease: Duration,
+    /// `EXECUTION_MAX_ATTEMPTS` (4): how often an execution is tried before it fails.
+    pub max_attempts: u32,
+    /// `EXECUTION_RETRY_BASE_MS` (2000): pause before the first retry; four times longer before each further one.
+    pub retry_base: Duration,
+    /// `PROVIDER_TIMEOUT_MS` (240000): how long one provider call may take.
+    pub provider_timeout: Duration,
+    /// `EXECUTION_DRAIN_SECONDS` (60): how long one invocation keeps taking waiting work of the same provider.
+    pub drain: Duration,
+}
+
+/// Everything that was wrong with the environment, one sentence each.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigError(pub Vec<String>);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration has {} problem(s): {}", self.0.len(), self.0.join("; "))
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// Reads a configuration from the environment of this process.
+pub fn load<T>(read: impl FnOnce(&mut Env) -> Option<T>) -> Result<T, ConfigError> {
+    load_from(Env::of_process(), read)
+}
+
+/// Reads a configuration from the given variables.
+pub fn load_from<T>(mut env: Env, read: impl FnOnce(&mut Env) -> Option<T>) -> Result<T, ConfigError> {
+    match read(&mut env) {
+        Some(config) if env.problems.is_empty() => Ok(config),
+        _ => Err(ConfigError(env.problems)),
+    }
+}
+
+/// The variables of a process and the problems found in them so far.
+///
+/// Every method answers `None` after noting a problem. Read all sections first and combine them afterwards, so that one
+/// start reports everything.
+#[derive(Debug)]
+pub struct Env {
+    variables: BTreeMap<String, String>,
+    problems: Vec<String>,
+}
+
+impl Env {
+    /// The variables of this process.
+    pub fn of_process() -> Self {
+        Self::new(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        )
+    }
+
+    /// The given variables; empty values count as absent.
+    pub fn new(variables: impl IntoIterator<Item = (String, String)>) -> Self {
+        let variables = variables.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+        Self { variables, problems: Vec::new() }
+    }
+
+    /// The value of a variable.
+    pub fn get(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    /// Notes a problem.
+    pub fn report(&mut self, problem: impl Into<String>) {
+        self.problems.push(problem.into());
+    }
+
+    fn required(&mut self, name: &str, purpose: &str) -> Option<String> {
+        let value = self.get(name);
+        if value.is_none() {
+            self.report(format!("{name} is not set ({purpose})"));
+        }
+        value
+    }
+
+    fn number<T: FromStr + PartialOrd + fmt::Display>(&mut self, name: &str, default: T, least: T) -> Option<T> {
+        let Some(text) = self.get(name) else {
+            return Some(default);
+        };
+        match text.parse() {
+            Ok(number) if number >= least => Some(number),
+            _ => {
+                self.report(format!("{name} must be a whole number of at least {least}, not \"{text}\""));
+                None
+            }
+        }
+    }
+
+    /// Reads `DATABASE_URL` and `DATABASE_AUTH_TOKEN`.
+    pub fn database(&mut self) -> Option<DatabaseConfig> {
+        let url = self.required("DATABASE_URL", "file:/path/to/database.db or libsql://host")?;
+        if let Some(path) = url.strip_prefix("file:") {
+            return Some(DatabaseConfig::File(PathBuf::from(path)));
+        }
+        if ["libsql://", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+            let token = self.get("DATABASE_AUTH_TOKEN").map(Secret::new);
+            return Some(DatabaseConfig::Remote { url, token });
+        }
+        self.report("DATABASE_URL must start with file:, libsql://, https:// or http://");
+        None
+    }
+
+    /// Reads `AUTH_SECRET_KEY` and `TOKEN_MAX_AGE_DAYS`.
+    pub fn session(&mut self) -> Option<SessionConfig> {
+        let secret = self.required("AUTH_SECRET_KEY", "at least 32 random characters that sign session tokens");
+        let max_age_days = self.number("TOKEN_MAX_AGE_DAYS", 30, 1);
+        let secret = secret?;
+        if secret.len() < 32 {
+            self.report("AUTH_SECRET_KEY is too short: it needs at least 32 characters");
+            return None;
+        }
+        Some(SessionConfig { secret: Secret::new(secret), max_age_days: max_age_days? })
+    }
+
+    /// Reads `ENCRYPTION_KEY`.
+    pub fn encryption_key(&mut self) -> Option<EncryptionKey> {
+        let text = self.required("ENCRYPTION_KEY", "base64 of 32 random bytes that encrypt provider keys")?;
+        let key = BASE64.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
+        if key.is_none() {
+            self.report("ENCRYPTION_KEY must be the base64 form of exactly 32 bytes");
+        }
+        key.map(EncryptionKey)
+    }
+
+    /// Reads `EXECUTIONS_QUEUE_URL` and the variables that Lambda sets for AWS clients.
+    pub fn queue(&mut self) -> Option<QueueConfig> {
+        let executions_url = self.required("EXECUTIONS_QUEUE_URL", "address of the queue that announces executions");
+        let region = self.required("AWS_REGION", "set by Lambda");
+        let access_key_id = self.required("AWS_ACCESS_KEY_ID", "set by Lambda");
+        let secret_access_key = self.required("AWS_SECRET_ACCESS_KEY", "set by Lambda");
+        Some(QueueConfig {
+            executions_url: executions_url?,
+            endpoint: self.get("AWS_ENDPOINT_URL_SQS"),
+            region: region?,
+            access_key_id: access_key_id?,
+            secret_access_key: Secret::new(secret_access_key?),
+            session_token: self.get("AWS_SESSION_TOKEN").map(Secret::new),
+        })
+    }
+
+    /// Reads the variables of [`ExecutionConfig`].
+    pub fn executions(&mut self) -> Option<ExecutionConfig> {
+        let lease = self.number("EXECUTION_LEASE_SECONDS", 30, 1);
+        let max_attempts = self.number("EXECUTION_MAX_ATTEMPTS", 4, 1);
+        let retry_base = self.number("EXECUTION_RETRY_BASE_MS", 2_000, 1);
+        let provider_timeout = self.number("PROVIDER_TIMEOUT_MS", 240_000, 1);
+        let drain = self.number("EXECUTION_DRAIN_SECONDS", 60, 0);
+        Some(ExecutionConfig {
+            lease: Duration::from_secs(lease?),
+            max_attempts: max_attempts?,
+            retry_base: Duration::from_millis(retry_base?),
+            provider_timeout: Duration::from_millis(provider_timeout?),
+            drain: Duration::from_secs(drain?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(variables: &[(&str, &str)]) -> Env {
+        Env::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn everything(env: &mut Env) -> Option<()> {
+        let parts = (env.database(), env.session(), env.encryption_key(), env.queue(), env.executions());
+        matches!(parts, (Some(_), Some(_), Some(_), Some(_), Some(_))).then_some(())
+    }
+
+    #[test]
+    fn reports_every_problem_at_once() {
+        let given = env(&[
+            ("DATABASE_URL", "postgres://elsewhere"),
+            ("AUTH_SECRET_KEY", "short"),
+            ("ENCRYPTION_KEY", "AAAA"),
+            ("EXECUTION_MAX_ATTEMPTS", "none"),
+            ("AWS_REGION", ""),
+        ]);
+        let ConfigError(problems) = load_from(given, everything).unwrap_err();
+        for name in [
+            "DATABASE_URL",
+            "AUTH_SECRET_KEY",
+            "ENCRYPTION_KEY",
+            "EXECUTIONS_QUEUE_URL",
+            "AWS_REGION",
+            "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+            "EXECUTION_MAX_ATTEMPTS",
+        ] {
+            assert_eq!(problems.iter().filter(|problem| problem.starts_with(name)).count(), 1, "{name}: {problems:?}");
+        }
+        assert_eq!(problems.len(), 8, "{problems:?}");
+    }
+
+    #[test]
+    fn secrets_stay_out_of_debug_output() {
+        let given = env(&[("AUTH_SECRET_KEY", "0123456789abcdef0123456789abcdef")]);
+        let session = load_from(given, Env::session).unwrap();
+        assert!(!format!("{session:?}").contains("0123"));
+    }
+}

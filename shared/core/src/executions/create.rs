@@ -1,0 +1,185 @@
+//! Recording what shall run: everything is checked first, then all of it is written or nothing (defect E-05).
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Execution, Origin, store};
+use crate::{
+    db::{Db, DbError},
+    files, ids,
+    instant::Timestamp,
+    prompts::{self, CompileError, PromptVersion},
+    provider_name::ProviderName,
+    settings,
+};
+
+/// What runs.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A text of the caller's.
+    Text(String),
+    /// A stored prompt.
+    Prompt {
+        /// Its id.
+        id: String,
+        /// The version; the current one when absent.
+        version: Option<u32>,
+    },
+}
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Name of the provider as the caller wrote it.
+    pub provider: String,
+    /// Name of the model; may contain colons.
+    pub model: String,
+}
+
+/// Executions to be created: one per target.
+#[derive(Debug, Clone)]
+pub struct NewExecutions {
+    /// What runs.
+    pub source: Source,
+    /// Input.
+    pub user_input: String,
+    /// Who answers.
+    pub targets: Vec<Target>,
+    /// Generation options as given.
+    pub options: Option<Value>,
+    /// The caller's own reference.
+    pub trace_id: Option<String>,
+    /// A file that goes with the input.
+    pub file_id: Option<String>,
+    /// Who asks.
+    pub origin: Origin,
+}
+
+/// Why nothing was created.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    /// No prompt with this id.
+    #[error("there is no prompt with id {0}")]
+    PromptNotFound(String),
+    /// The prompt has no such version.
+    #[error("the prompt has no version {0}")]
+    VersionNotFound(u32),
+    /// No active key for this provider.
+    #[error("provider \"{0}\" is not configured: add an active key for it in the settings")]
+    ProviderNotConfigured(String),
+    /// No file with this id.
+    #[error("there is no file with id {0}")]
+    FileNotFound(String),
+    /// The prompt wants a file.
+    #[error("this prompt needs a file, and none was given")]
+    FileRequired,
+    /// The input does not fit the prompt.
+    #[error(transparent)]
+    Input(#[from] CompileError),
+    /// The store failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// What was created: the ids in the order of the targets, and the providers that have new work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CreatedExecutions {
+    /// In the order of the targets.
+    pub ids: Vec<String>,
+    /// Each once.
+    pub providers: BTreeSet<ProviderName>,
+}
+
+/// Checks and records the executions as pending.
+pub async fn create(db: &Db, new: NewExecutions, now: Timestamp) -> Result<CreatedExecutions, CreateError> {
+    let version = find_version(db, &new.source).await?;
+    if let Some(id) = &new.file_id
+        && !files::exists(db, id).await?
+    {
+        return Err(CreateError::FileNotFound(id.clone()));
+    }
+    let targets = configured(db, &new.targets).await?;
+    let template = execution_of(&new, version.as_ref())?;
+
+    let executions = targets.into_iter().map(|(provider, model)| Execution { provider, model, ..template.clone() });
+    let (mut writes, mut ids, mut providers) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for execution in executions {
+        let id = ids::new_id();
+        providers.insert(execution.provider);
+        writes.push(store::insert(&id, &execution, now));
+        ids.push(id);
+    }
+    db.write(writes).await?;
+    Ok(CreatedExecutions { ids, providers })
+}
+
+async fn find_version(db: &Db, source: &Source) -> Result<Option<PromptVersion>, CreateError> {
+    let Source::Prompt { id, version } = source else {
+        return Ok(None);
+    };
+    let found = prompts::find(db, id).await?.ok_or_else(|| CreateError::PromptNotFound(id.clone()))?;
+    let number = version.unwrap_or(found.data.current_version);
+    let version = found.data.version(Some(number)).ok_or(CreateError::VersionNotFound(number))?;
+    Ok(Some(version.clone()))
+}
+
+/// The targets with their providers, all of which must have an active key.
+async fn configured(db: &Db, targets: &[Target]) -> Result<Vec<(ProviderName, String)>, CreateError> {
+    let active = settings::active_providers(db).await?;
+    let known = targets.iter().map(|target| {
+        let provider = active.iter().map(|(name, _)| *name).find(|name| name.as_str() == target.provider);
+        provider
+            .map(|provider| (provider, target.model.clone()))
+            .ok_or_else(|| CreateError::ProviderNotConfigured(target.provider.clone()))
+    });
+    known.collect()
+}
+
+/// The document that all targets share, after checking the input against the version.
+fn execution_of(new: &NewExecutions, version: Option<&PromptVersion>) -> Result<Execution, CreateError> {
+    let (mut options, mut file_id) = (new.options.clone(), new.file_id.clone());
+    if let Some(version) = version {
+        if !version.accepts_files() {
+            // The frontend keeps a file chosen for another prompt (decision E-19).
+            file_id = None;
+        } else if file_id.is_none() {
+            return Err(CreateError::FileRequired);
+        }
+        if let Some(schema) = &version.json_schema_input {
+            prompts::check_input(schema, &new.user_input)?;
+        }
+        if version.searches_web() {
+            options.get_or_insert_with(|| json!({}))["webSearch"] = json!(true);
+        }
+    }
+    let (prompt_id, prompt_text) = match &new.source {
+        Source::Text(text) => (None, Some(text.clone())),
+        Source::Prompt { id, .. } => (Some(id.clone()), None),
+    };
+    Ok(Execution {
+        prompt_id,
+        prompt_version: version.map(|version| version.version),
+        prompt_text,
+        user_input: new.user_input.clone(),
+        // Replaced for each target.
+        provider: ProviderName::Ollama,
+        model: String::new(),
+        origin: new.origin,
+        trace_id: new.trace_id.clone(),
+        file_id,
+        options,
+        test_data_group_id: None,
+        test_data_item_id: None,
+        starred: None,
+        user_status: None,
+        result: None,
+        result_valid: None,
+        result_validation_message: None,
+        input_tokens_used: None,
+        output_tokens_used: None,
+        error_message: None,
+        stop_reason: None,
+        ignored_options: None,
+    })
+}

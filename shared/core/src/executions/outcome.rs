@@ -1,0 +1,70 @@
+//! What became of an execution (contract 9.4).
+
+use serde_json::{Map, Value, json};
+
+use crate::schemas::check_result;
+
+/// What a model answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelAnswer {
+    /// The text.
+    pub text: String,
+    /// Tokens that went in.
+    pub input_tokens: u64,
+    /// Tokens that came out.
+    pub output_tokens: u64,
+    /// Why the model stopped, in the vendor's words.
+    pub stop_reason: Option<String>,
+    /// Options that the vendor does not take, by their contract names.
+    pub ignored_options: Vec<String>,
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// With an answer: members to be merged into the document.
+    Completed(Map<String, Value>),
+    /// Without one, and why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// An answer, checked against the version's response schema when there is one.
+    pub fn answered(answer: ModelAnswer, response_schema: Option<&Value>) -> Self {
+        let mut members = Map::new();
+        match response_schema {
+            None => {
+                members.insert("result".into(), answer.text.into());
+                members.insert("result_valid".into(), true.into());
+            }
+            Some(schema) => {
+                let checked = check_result(schema, &answer.text);
+                members.insert("result".into(), checked.text.into());
+                members.insert("result_valid".into(), checked.is_valid.into());
+                members.extend(checked.message.map(|text| ("result_validation_message".into(), text.into())));
+            }
+        }
+        members.insert("input_tokens_used".into(), answer.input_tokens.into());
+        members.insert("output_tokens_used".into(), answer.output_tokens.into());
+        members.extend(answer.stop_reason.map(|reason| ("stop_reason".into(), reason.into())));
+        if !answer.ignored_options.is_empty() {
+            members.insert("ignored_options".into(), answer.ignored_options.into());
+        }
+        Self::Completed(members)
+    }
+
+    pub(super) fn status(&self) -> &'static str {
+        match self {
+            Self::Completed(_) => "completed",
+            Self::Failed(_) => "failed",
+        }
+    }
+
+    /// The members to be merged into the document.
+    pub(super) fn members(&self) -> Value {
+        match self {
+            Self::Completed(members) => Value::Object(members.clone()),
+            Self::Failed(message) => json!({ "error_message": message }),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! How executions move: dispatch, claim, finish, retry, recover.
+//!
+//! The database decides everything; a queue message is only a nudge. An execution *occupies* one of its provider's
+//! places while `dispatched_at` is set: from dispatch until it ends or goes back to waiting. Each step is one conditional
+//! update, so a step may be repeated, come late or never, and a process may die anywhere.
+//!
+//! ```text
+//! pending ─► (dispatched) ─► running ─► completed | failed
+//! ```
+
+use std::time::Duration;
+
+use super::{Execution, ExecutionStatus, Outcome, find};
+use crate::{
+    db::{Db, DbError, Row, Rows, Statement},
+    documents::to_json,
+    instant::Timestamp,
+    params,
+    provider_name::ProviderName,
+};
+
+/// Ids of the next waiting executions of provider `?1` in the order in which they are served, as many as it has free
+/// places. `?2` is now, `?3` the provider's default limit.
+const NEXT_IN_LINE: &str = "SELECT id FROM executions
+    WHERE provider = ?1 AND status = 'pending' AND dispatched_at IS NULL
+        AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)
+    ORDER BY priority, created_at, id
+    LIMIT max(0, COALESCE((SELECT max_running FROM provider_limits WHERE provider = ?1), ?3)
+        - (SELECT count(*) FROM executions WHERE provider = ?1 AND dispatched_at IS NOT NULL))";
+
+/// Gives the provider's free places to the next waiting executions and returns their ids, which are then announced.
+pub async fn dispatch(db: &Db, provider: ProviderName, now: Timestamp) -> Result<Vec<String>, DbError> {
+    let sql = format!("UPDATE executions SET dispatched_at = ?2 WHERE id IN ({NEXT_IN_LINE}) RETURNING id");
+    let statement = Statement::new(sql, params![provider.as_str(), now, provider.default_concurrency()]);
+    ids(&db.write(vec![statement]).await?.remove(0).rows)
+}
+
+/// Takes back places whose announcement could not be sent, so that the next dispatch announces them again.
+pub async fn undispatch(db: &Db, ids: &[String]) -> Result<(), DbError> {
+    let sql = "UPDATE executions SET dispatched_at = NULL WHERE id = ?1 AND status = 'pending'";
+    db.write(ids.iter().map(|id| Statement::new(sql, params![id])).collect()).await?;
+    Ok(())
+}
+
+/// An execution that this worker holds until the lease ends.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Id of the execution.
+    pub id: String,
+    /// Number of this attempt, 1 for the first; fences every later write.
+    pub attempt: u32,
+    /// The document.
+    pub execution: Execution,
+    /// When the execution was created.
+    pub created_at: Timestamp,
+}
+
+/// The answer of a claiming update.
+const CLAIMED: &str = "RETURNING id, attempt, data, created_at";
+
+/// Takes the execution that a message names: a dispatched one, or one whose worker has gone silent. `None` when there
+/// is nothing to do: it has ended, waits for its turn, or another worker holds it.
+pub async fn claim(
+    db: &Db,
+    id: &str,
+    lease: Duration,
+    max_attempts: u32,
+    now: Timestamp,
+) -> Result<Option<Claim>, DbError> {
+    let sql = format!(
+        "UPDATE executions SET status = 'running', attempt = attempt + 1, lease_until = ?3, started_at = ?2,
+            updated_at = ?2, next_attempt_at = NULL
+        WHERE id = ?1 AND attempt < ?4 AND dispatched_at IS NOT NULL
+            AND (status = 'pending' OR (status = 'running' AND lease_until < ?2))
+        {CLAIMED}"
+    );
+    let statement = Statement::new(sql, params![id, now, end_of(lease, now), max_attempts]);
+    db.write(vec![statement]).await?.remove(0).first().map(claim_of).transpose()
+}
+
+/// Takes the next waiting execution of a provider that has a free place, without a message.
+pub async fn claim_next(
+    db: &Db,
+    provider: ProviderName,
+    lease: Duration,
+    now: Timestamp,
+) -> Result<Option<Claim>, DbError> {
+    let sql = format!(
+        "UPDATE executions SET status = 'running', attempt = attempt + 1, lease_until = ?4, started_at = ?2,
+            updated_at = ?2, next_attempt_at = NULL, dispatched_at = ?2
+        WHERE id = (SELECT id FROM ({NEXT_IN_LINE}) LIMIT 1)
+        {CLAIMED}"
+    );
+    let params = params![provider.as_str(), now, provider.default_concurrency(), end_of(lease, now)];
+    db.write(vec![Statement::new(sql, params)]).await?.remove(0).first().map(claim_of).transpose()
+}
+
+/// Extends the lease. False when the claim does not hold any more: the execution was cancelled or taken over, and its
+/// answer is of no use.
+pub async fn extend(db: &Db, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, DbError> {
+    let sql = "UPDATE executions SET lease_until = ?3 WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, end_of(lease, now)]);
+    changed_one(db.write(vec![statement.expecting_one()]).await)
+}
+
+/// Records how the execution ended. False when the claim does not hold any more; nothing is recorded then.
+pub async fn finish(db: &Db, claim: &Claim, outcome: &Outcome, now: Timestamp) -> Result<bool, DbError> {
+    let sql = "UPDATE executions SET status = ?3, data = json_patch(data, ?4), completed_at = ?5, updated_at = ?5,
+            dispatched_at = NULL, lease_until = NULL
+        WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
+    let members = to_json(&outcome.members());
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, outcome.status(), members, now]);
+    changed_one(db.write(vec![statement.expecting_one()]).await)
+}
+
+/// Puts the execution back in line after a failure that may pass. False when the claim does not hold any more.
+pub async fn retry_at(db: &Db, claim: &Claim, reason: &str, when: Timestamp, now: Timestamp) -> Result<bool, DbError> {
+    let sql = "UPDATE executions SET status = 'pending', dispatched_at = NULL, lease_until = NULL, started_at = NULL,
+            last_error = ?3, next_attempt_at = ?4, updated_at = ?5
+        WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, reason, when, now]);
+    changed_one(db.write(vec![statement.expecting_one()]).await)
+}
+
+/// Gives an execution back untried, for instance when the process must stop: the attempt does not count.
+pub async fn hand_back(db: &Db, claim: &Claim, now: Timestamp) -> Result<bool, DbError> {
+    let sql = "UPDATE executions SET status = 'pending', attempt = attempt - 1, dispatched_at = NULL,
+            lease_until = NULL, started_at = NULL, updated_at = ?3
+        WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now]);
+    changed_one(db.write(vec![statement.expecting_one()]).await)
+}
+
+/// Why an execution was not cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// No execution with this id.
+    #[error("there is no such execution")]
+    NotFound,
+    /// It has ended.
+    #[error("only a pending or running execution can be cancelled; this one is {0}")]
+    AlreadyFinished(&'static str),
+    /// The store failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Cancels a pending or running execution (decision E-08) and tells its provider, which may have a free place now. The
+/// worker of a running one notices at its next sign of life; its late answer is discarded.
+pub async fn cancel(db: &Db, id: &str, now: Timestamp) -> Result<ProviderName, CancelError> {
+    let sql = "UPDATE executions SET status = 'failed', completed_at = ?2, updated_at = ?2,
+            dispatched_at = NULL, lease_until = NULL, next_attempt_at = NULL,
+            data = json_set(data, '$.error_message', 'Execution cancelled by user')
+        WHERE id = ?1 AND status IN ('pending', 'running') RETURNING provider";
+    let cancelled = db.write(vec![Statement::new(sql, params![id, now])]).await?.remove(0);
+    if let Some(row) = cancelled.first() {
+        return provider_of(row).map_err(CancelError::Db);
+    }
+    let found = find(db, id).await?.ok_or(CancelError::NotFound)?;
+    Err(CancelError::AlreadyFinished(found.status.as_str()))
+}
+
+/// The provider of a pending execution whose waiting time is over, for a message that found nothing to claim.
+pub async fn find_waiting_provider(db: &Db, id: &str) -> Result<Option<ProviderName>, DbError> {
+    let sql = "SELECT provider FROM executions WHERE id = ?1 AND status = 'pending' AND dispatched_at IS NULL";
+    db.read(sql, params![id]).await?.first().map(provider_of).transpose()
+}
+
+/// The providers that have executions in line.
+pub async fn providers_with_waiting(db: &Db) -> Result<Vec<ProviderName>, DbError> {
+    let sql = "SELECT DISTINCT provider FROM executions WHERE status = 'pending' AND dispatched_at IS NULL";
+    db.read(sql, params![]).await?.rows.iter().map(provider_of).collect()
+}
+
+/// What one round of recovery did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Executions whose worker went silent and that wait again.
+    pub requeued: Vec<String>,
+    /// Executions whose worker went silent at the last attempt.
+    pub interrupted: Vec<String>,
+    /// Executions that were dispatched a while ago and that nobody took; they are announced again.
+    pub unanswered: Vec<String>,
+}
+
+/// Finds what got stuck: leases that ran out and announcements that led to nothing. At most `limit` of each kind.
+pub async fn recover(
+    db: &Db,
+    max_attempts: u32,
+    announced_before: Timestamp,
+    limit: u32,
+    now: Timestamp,
+) -> Result<Recovered, DbError> {
+    let requeue =
+        "UPDATE executions SET status = 'pending', dispatched_at = NULL, lease_until = NULL, started_at = NULL,
+            last_error = 'the worker went silent', next_attempt_at = NULL, updated_at = ?1
+        WHERE id IN (SELECT id FROM executions WHERE status = 'running' AND lease_until < ?1 AND attempt < ?2 LIMIT ?3)
+        RETURNING id";
+    let give_up = "UPDATE executions SET status = 'failed', dispatched_at = NULL, lease_until = NULL,
+            completed_at = ?1, updated_at = ?1, data = json_set(data, '$.error_message',
+                'Execution interrupted: its worker stopped, and no attempts are left')
+        WHERE id IN (SELECT id FROM executions WHERE status = 'running' AND lease_until < ?1 AND attempt >= ?2 LIMIT ?3)
+        RETURNING id";
+    let renew = "UPDATE executions SET dispatched_at = ?1
+        WHERE id IN (SELECT id FROM executions WHERE dispatched_at < ?2 AND status = 'pending' LIMIT ?3)
+        RETURNING id";
+    let answers = db
+        .write(vec![
+            Statement::new(requeue, params![now, max_attempts, limit]),
+            Statement::new(give_up, params![now, max_attempts, limit]),
+            Statement::new(renew, params![now, announced_before, limit]),
+        ])
+        .await?;
+    Ok(Recovered {
+        requeued: ids(&answers[0].rows)?,
+        interrupted: ids(&answers[1].rows)?,
+        unanswered: ids(&answers[2].rows)?,
+    })
+}
+
+/// Whether an execution may run again after `attempt` attempts, and after which pause: `base`, four times longer for
+/// each further attempt, at most five minutes, never shorter than the vendor's own wish.
+pub fn retry_pause(attempt: u32, max_attempts: u32, base: Duration, wish: Option<Duration>) -> Option<Duration> {
+    const LONGEST: Duration = Duration::from_secs(300);
+    if attempt >= max_attempts {
+        return None;
+    }
+    let backoff = base.saturating_mul(4_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
+    Some(backoff.max(wish.unwrap_or_default()))
+}
+
+fn end_of(lease: Duration, now: Timestamp) -> Timestamp {
+    now.plus_millis(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
+}
+
+fn changed_one(outcome: Result<Vec<Rows>, DbError>) -> Result<bool, DbError> {
+    match outcome {
+        Ok(_) => Ok(true),
+        Err(DbError::Guard) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn ids(rows: &[Row]) -> Result<Vec<String>, DbError> {
+    rows.iter().map(|row| row.get("id")).collect()
+}
+
+fn claim_of(row: &Row) -> Result<Claim, DbError> {
+    Ok(Claim {
+        id: row.get("id")?,
+        attempt: row.get("attempt")?,
+        execution: row.json("data")?,
+        created_at: row.get("created_at")?,
+    })
+}
+
+fn provider_of(row: &Row) -> Result<ProviderName, DbError> {
+    row.get::<String>("provider")?.parse().map_err(|_| DbError::Column("provider"))
+}
+
+/// Status and attempt of an execution, for tests and logs.
+pub async fn progress(db: &Db, id: &str) -> Result<Option<(ExecutionStatus, u32)>, DbError> {
+    let rows = db.read("SELECT status, attempt FROM executions WHERE id = ?1", params![id]).await?;
+    rows.first()
+        .map(|row| {
+            let status: String = row.get("status")?;
+            Ok((ExecutionStatus::parse(&status).ok_or(DbError::Column("status"))?, row.get("attempt")?))
+        })
+        .transpose()
+}

@@ -1,0 +1,107 @@
+//! Instants as the contract writes them: UTC, exactly three fractional digits, `Z` (contract 1.4).
+
+use std::{fmt, str::FromStr};
+
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant with millisecond precision; its text sorts in time order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    /// The present moment, cut to milliseconds.
+    pub fn now() -> Self {
+        Self(Utc::now().trunc_subsecs(3))
+    }
+
+    /// This instant moved by `seconds`, backwards when negative.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        self.plus_millis(seconds.saturating_mul(1000))
+    }
+
+    /// This instant moved by `millis`, backwards when negative.
+    #[must_use]
+    pub fn plus_millis(self, millis: i64) -> Self {
+        let moved = TimeDelta::try_milliseconds(millis).and_then(|delta| self.0.checked_add_signed(delta));
+        Self(moved.unwrap_or(self.0))
+    }
+
+    /// This instant without its fraction of a second.
+    #[must_use]
+    pub fn whole_second(self) -> Self {
+        Self(self.0.trunc_subsecs(0))
+    }
+
+    /// Seconds since 1970.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.timestamp()
+    }
+
+    /// Milliseconds from `earlier` to this instant; negative when it lies before.
+    pub fn millis_since(self, earlier: Self) -> i64 {
+        (self.0 - earlier.0).num_milliseconds()
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = chrono::ParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        DateTime::parse_from_rfc3339(text).map(|instant| Self(instant.with_timezone(&Utc).trunc_subsecs(3)))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl utoipa::PartialSchema for Timestamp {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .description(Some("Instant in UTC, ISO 8601, three fractional digits and a literal Z."))
+            .pattern(Some(r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$"))
+            .into()
+    }
+}
+
+impl utoipa::ToSchema for Timestamp {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_exactly_three_fractional_digits() {
+        for (given, written) in [
+            ("2026-01-31T09:15:00Z", "2026-01-31T09:15:00.000Z"),
+            ("2026-01-31T09:15:00.0427Z", "2026-01-31T09:15:00.042Z"),
+            ("2026-01-31T10:15:00.5+01:00", "2026-01-31T09:15:00.500Z"),
+        ] {
+            assert_eq!(given.parse::<Timestamp>().unwrap().to_string(), written);
+        }
+        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+}

@@ -1,0 +1,33 @@
+//! The domain: what prompts, executions and settings are, and how they are stored.
+//!
+//! Nothing here knows HTTP status codes or AWS; the functions and the other shared crates build on it.
+
+pub mod api_keys;
+pub mod config;
+pub mod db;
+pub mod documents;
+pub mod executions;
+pub mod files;
+pub mod ids;
+pub mod instant;
+pub mod logging;
+pub mod migrations;
+pub mod model_lists;
+pub mod pagination;
+pub mod passwords;
+pub mod prompts;
+pub mod provider_name;
+pub mod schemas;
+pub mod secrets;
+pub mod settings;
+pub mod templates;
+#[cfg(test)]
+mod testing;
+pub mod users;
+
+pub use config::Secret;
+pub use db::Db;
+pub use documents::Document;
+pub use instant::Timestamp;
+pub use pagination::Page;
+pub use provider_name::ProviderName;

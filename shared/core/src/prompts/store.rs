@@ -1,0 +1,93 @@
+//! All SQL of prompts.
+
+use super::Prompt;
+use crate::{
+    db::{Db, DbError, Statement},
+    documents::{Collection, Document, Filter},
+    instant::Timestamp,
+    pagination::{Direction, Page, PageRequest},
+    params,
+};
+
+const PROMPTS: Collection = Collection::new("prompts");
+const NEWEST_FIRST: &str = "created_at DESC, id DESC";
+
+/// Sort keys of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PromptOrder {
+    /// By name, code point by code point.
+    Name,
+    /// By creation.
+    #[default]
+    Created,
+    /// By last change.
+    Updated,
+}
+
+/// Whether any prompt exists.
+pub async fn any_exists(db: &Db) -> Result<bool, DbError> {
+    Ok(db.read("SELECT 1 AS one FROM prompts LIMIT 1", params![]).await?.first().is_some())
+}
+
+/// The prompt with this id.
+pub async fn find(db: &Db, id: &str) -> Result<Option<Document<Prompt>>, DbError> {
+    PROMPTS.find(db, id).await
+}
+
+/// One page of the prompts whose name or text contains `search`.
+pub async fn list(
+    db: &Db,
+    search: &str,
+    order: PromptOrder,
+    direction: Direction,
+    page: PageRequest,
+) -> Result<Page<Document<Prompt>>, DbError> {
+    let column = match order {
+        PromptOrder::Name => "name",
+        PromptOrder::Created => "created_at",
+        PromptOrder::Updated => "updated_at",
+    };
+    let direction = direction.sql();
+    let order = format!("{column} {direction}, id {direction}");
+    PROMPTS.page(db, containing(search), &order, page).await
+}
+
+/// `instr` over `lower` finds literal text and folds ASCII letters only, as the contract wants (section 3).
+fn containing(search: &str) -> Filter {
+    if search.is_empty() {
+        return Filter { condition: "true", params: params![] };
+    }
+    let condition = "(instr(lower(name), lower(?1)) > 0 OR instr(lower(prompt), lower(?1)) > 0)";
+    Filter { condition, params: params![search] }
+}
+
+/// All prompts whose name contains `pattern`, newest first.
+pub async fn search_by_name(db: &Db, pattern: &str) -> Result<Vec<Document<Prompt>>, DbError> {
+    let filter = Filter { condition: "instr(lower(name), lower(?1)) > 0", params: params![pattern] };
+    PROMPTS.list(db, filter, NEWEST_FIRST).await
+}
+
+/// The newest prompts.
+pub async fn list_newest(db: &Db, limit: u32) -> Result<Vec<Document<Prompt>>, DbError> {
+    let filter = Filter { condition: "true", params: params![] };
+    let page = PageRequest { page: 1, limit };
+    Ok(PROMPTS.page(db, filter, NEWEST_FIRST, page).await?.data)
+}
+
+/// All prompts, newest first, for drop-downs.
+pub async fn list_choices(db: &Db) -> Result<Vec<Document<Prompt>>, DbError> {
+    PROMPTS.list(db, Filter { condition: "true", params: params![] }, NEWEST_FIRST).await
+}
+
+pub(super) fn insert(id: &str, prompt: &Prompt, now: Timestamp) -> Statement {
+    PROMPTS.insert(id, prompt, now)
+}
+
+pub(super) fn replace(id: &str, prompt: &Prompt, revision: i64, now: Timestamp) -> Statement {
+    PROMPTS.replace(id, prompt, revision, now)
+}
+
+/// Deletes a prompt with all its versions.
+pub fn delete(id: &str) -> Statement {
+    PROMPTS.delete(id)
+}

@@ -1,0 +1,4 @@
+mod harden;
+mod hostile;
+mod results;
+mod violations;

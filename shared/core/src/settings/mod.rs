@@ -1,0 +1,300 @@
+//! Settings: provider keys, service keys and webhook destinations (contract 17).
+
+mod store;
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use store::{
+    active_providers, any_active_llm_key, find, find_active_llm_key, find_by_identifier, list, provider_limit,
+    set_provider_limit,
+};
+
+use crate::{
+    config::Secret,
+    db::{Db, DbError, Statement},
+    documents::Document,
+    ids,
+    instant::Timestamp,
+    model_lists,
+    provider_name::ProviderName,
+    secrets::{Cipher, random_bytes},
+};
+
+/// The kinds of settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SettingType {
+    /// A key of a language-model provider.
+    LlmApiKey,
+    /// Where webhooks are sent.
+    WebhookDestination,
+    /// A key of another service.
+    ServiceApiKey,
+}
+
+impl SettingType {
+    /// The name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::LlmApiKey => "llm-api-key",
+            Self::WebhookDestination => "webhook-destination",
+            Self::ServiceApiKey => "service-api-key",
+        }
+    }
+}
+
+impl fmt::Display for SettingType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Services other than language models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = ServiceApiProviderName)]
+pub enum ServiceName {
+    /// Embeddings by Voyage AI.
+    VoyageAi,
+}
+
+/// A stored setting; keys and secrets are ciphertext.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Setting {
+    /// A key of a language-model provider; one per provider.
+    LlmApiKey {
+        /// The provider's name.
+        identifier: String,
+        /// The provider.
+        provider: ProviderName,
+        /// Ciphertext of the key.
+        api_key: String,
+        /// Whether executions may use it.
+        active: bool,
+    },
+    /// Where webhooks are sent; names are unique (defect S-03).
+    WebhookDestination {
+        /// Random UUID.
+        identifier: String,
+        /// Name to show.
+        name: String,
+        /// Where to send.
+        url: String,
+        /// Ciphertext of the signing secret (decision W-04). Imported rows have none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        secret: Option<String>,
+        /// Whether webhooks are sent.
+        active: bool,
+    },
+    /// A key of another service; one per service.
+    ServiceApiKey {
+        /// The service's name.
+        identifier: String,
+        /// The service.
+        provider: ServiceName,
+        /// Ciphertext of the key.
+        api_key: String,
+        /// Whether jobs may use it.
+        active: bool,
+    },
+}
+
+impl Setting {
+    /// Which kind this is.
+    pub const fn kind(&self) -> SettingType {
+        match self {
+            Self::LlmApiKey { .. } => SettingType::LlmApiKey,
+            Self::WebhookDestination { .. } => SettingType::WebhookDestination,
+            Self::ServiceApiKey { .. } => SettingType::ServiceApiKey,
+        }
+    }
+}
+
+/// A setting to be created, keys in clear.
+#[derive(Debug, Clone)]
+pub enum NewSetting {
+    /// A key of a language-model provider.
+    LlmApiKey {
+        /// The provider.
+        provider: ProviderName,
+        /// The key.
+        api_key: Secret,
+        /// Whether executions may use it.
+        active: bool,
+    },
+    /// A webhook destination.
+    WebhookDestination {
+        /// Name to show.
+        name: String,
+        /// Where to send.
+        url: String,
+        /// Whether webhooks are sent.
+        active: bool,
+    },
+    /// A key of another service.
+    ServiceApiKey {
+        /// The service.
+        provider: ServiceName,
+        /// The key.
+        api_key: Secret,
+        /// Whether jobs may use it.
+        active: bool,
+    },
+}
+
+/// Members to change; absent ones stay.
+#[derive(Debug, Clone, Default)]
+pub struct SettingEdit {
+    /// A new key (keys only).
+    pub api_key: Option<Secret>,
+    /// A new name (webhook destinations only).
+    pub name: Option<String>,
+    /// A new address (webhook destinations only).
+    pub url: Option<String>,
+    /// Switch on or off.
+    pub active: Option<bool>,
+}
+
+/// Why a setting could not be stored.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    /// No setting with this id.
+    #[error("there is no such setting")]
+    NotFound,
+    /// The provider has a key already, or a destination with this name exists.
+    #[error("{0}")]
+    Taken(String),
+    /// The stored setting is of another type than the request says.
+    #[error("the setting is of type {stored}, not {given}")]
+    TypeMismatch {
+        /// Type of the stored setting.
+        stored: SettingType,
+        /// Type in the request.
+        given: SettingType,
+    },
+    /// Somebody else changed the setting at the same time.
+    #[error("the setting was changed by somebody else at the same time; try again")]
+    Stale,
+    /// The store failed.
+    #[error(transparent)]
+    Db(DbError),
+}
+
+impl SettingError {
+    fn from_write(error: DbError, setting: &Setting) -> Self {
+        if error.is_unique_violation("settings.") {
+            return Self::Taken(match setting {
+                Setting::WebhookDestination { name, .. } => {
+                    format!("a webhook destination named \"{name}\" exists already")
+                }
+                Setting::LlmApiKey { identifier, .. } | Setting::ServiceApiKey { identifier, .. } => {
+                    format!("a key for {identifier} exists already")
+                }
+            });
+        }
+        match error {
+            DbError::Guard => Self::Stale,
+            other => Self::Db(other),
+        }
+    }
+}
+
+impl From<DbError> for SettingError {
+    fn from(error: DbError) -> Self {
+        Self::Db(error)
+    }
+}
+
+/// A created setting and, for a webhook destination, its signing secret, which is shown only now.
+#[derive(Debug)]
+pub struct Created {
+    /// The stored setting.
+    pub setting: Document<Setting>,
+    /// `whsec_` and base64 of 32 random bytes, the form of the Standard Webhooks specification.
+    pub secret: Option<Secret>,
+}
+
+/// Encrypts and stores a new setting.
+pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -> Result<Created, SettingError> {
+    let mut shown = None;
+    let data = match new {
+        NewSetting::LlmApiKey { provider, api_key, active } => {
+            Setting::LlmApiKey { identifier: provider.to_string(), provider, api_key: cipher.encrypt(&api_key), active }
+        }
+        NewSetting::ServiceApiKey { provider, api_key, active } => Setting::ServiceApiKey {
+            identifier: match provider {
+                ServiceName::VoyageAi => "voyageai".to_owned(),
+            },
+            provider,
+            api_key: cipher.encrypt(&api_key),
+            active,
+        },
+        NewSetting::WebhookDestination { name, url, active } => {
+            let secret = Secret::new(format!("whsec_{}", BASE64.encode(random_bytes::<32>())));
+            let encrypted = cipher.encrypt(&secret);
+            shown = Some(secret);
+            Setting::WebhookDestination { identifier: ids::new_id(), name, url, secret: Some(encrypted), active }
+        }
+    };
+    let id = ids::new_id();
+    let writes = with_side_effects(store::insert(&id, &data, now), &data);
+    db.write(writes).await.map_err(|error| SettingError::from_write(error, &data))?;
+    let setting = Document { id, data, revision: 0, created_at: now, updated_at: now };
+    Ok(Created { setting, secret: shown })
+}
+
+/// Applies an edit to a setting of the given type.
+pub async fn update(
+    db: &Db,
+    cipher: &Cipher,
+    found: Document<Setting>,
+    given: SettingType,
+    edit: SettingEdit,
+    now: Timestamp,
+) -> Result<Document<Setting>, SettingError> {
+    let stored = found.data.kind();
+    if stored != given {
+        return Err(SettingError::TypeMismatch { stored, given });
+    }
+    let mut data = found.data;
+    match &mut data {
+        Setting::LlmApiKey { api_key, active, .. } | Setting::ServiceApiKey { api_key, active, .. } => {
+            if let Some(key) = &edit.api_key {
+                *api_key = cipher.encrypt(key);
+            }
+            *active = edit.active.unwrap_or(*active);
+        }
+        Setting::WebhookDestination { name, url, active, .. } => {
+            if let Some(new_name) = edit.name {
+                *name = new_name;
+            }
+            if let Some(new_url) = edit.url {
+                *url = new_url;
+            }
+            *active = edit.active.unwrap_or(*active);
+        }
+    }
+    let writes = with_side_effects(store::replace(&found.id, &data, found.revision, now), &data);
+    db.write(writes).await.map_err(|error| SettingError::from_write(error, &data))?;
+    Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
+}
+
+/// Deletes a setting.
+pub async fn delete(db: &Db, id: &str) -> Result<(), SettingError> {
+    let found = find(db, id).await?.ok_or(SettingError::NotFound)?;
+    db.write(with_side_effects(store::delete(id), &found.data)).await?;
+    Ok(())
+}
+
+/// A change of a provider key makes what is known of its models void.
+fn with_side_effects(change: Statement, setting: &Setting) -> Vec<Statement> {
+    match setting {
+        Setting::LlmApiKey { provider, .. } => vec![change, model_lists::forget(*provider)],
+        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } => vec![change],
+    }
+}

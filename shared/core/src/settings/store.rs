@@ -1,0 +1,89 @@
+//! All SQL of settings.
+
+use super::{Setting, SettingType};
+use crate::{
+    db::{Db, DbError, Statement},
+    documents::{Collection, Document, Filter},
+    instant::Timestamp,
+    params,
+    provider_name::ProviderName,
+};
+
+const SETTINGS: Collection = Collection::new("settings");
+const NEWEST_FIRST: &str = "created_at DESC, id DESC";
+
+/// The setting with this id.
+pub async fn find(db: &Db, id: &str) -> Result<Option<Document<Setting>>, DbError> {
+    SETTINGS.find(db, id).await
+}
+
+/// The setting of a type with this identifier.
+pub async fn find_by_identifier(
+    db: &Db,
+    kind: SettingType,
+    identifier: &str,
+) -> Result<Option<Document<Setting>>, DbError> {
+    let filter = Filter { condition: "type = ?1 AND identifier = ?2", params: params![kind.as_str(), identifier] };
+    SETTINGS.find_where(db, filter).await
+}
+
+/// All settings, or those of one type, newest first.
+pub async fn list(db: &Db, kind: Option<SettingType>) -> Result<Vec<Document<Setting>>, DbError> {
+    let filter = match kind {
+        Some(kind) => Filter { condition: "type = ?1", params: params![kind.as_str()] },
+        None => Filter { condition: "true", params: params![] },
+    };
+    SETTINGS.list(db, filter, NEWEST_FIRST).await
+}
+
+/// Ciphertext of the key that executions of this provider use, if an active one is stored.
+pub async fn find_active_llm_key(db: &Db, provider: ProviderName) -> Result<Option<String>, DbError> {
+    let sql = "SELECT json_extract(data, '$.api_key') AS api_key FROM settings
+        WHERE type = 'llm-api-key' AND identifier = ?1 AND active = 1";
+    let rows = db.read(sql, params![provider.as_str()]).await?;
+    rows.first().map(|row| row.get("api_key")).transpose()
+}
+
+/// The providers with an active key and its ciphertext, newest setting first.
+pub async fn active_providers(db: &Db) -> Result<Vec<(ProviderName, String)>, DbError> {
+    let sql = "SELECT identifier, json_extract(data, '$.api_key') AS api_key FROM settings
+        WHERE type = 'llm-api-key' AND active = 1 ORDER BY created_at DESC, id DESC";
+    let rows = db.read(sql, params![]).await?.rows;
+    let pairs = rows.iter().map(|row| {
+        let identifier: String = row.get("identifier")?;
+        Ok((identifier.parse().map_err(|_| DbError::Column("identifier"))?, row.get("api_key")?))
+    });
+    pairs.collect()
+}
+
+/// Whether any provider can be used (defect S-07: inactive keys do not count).
+pub async fn any_active_llm_key(db: &Db) -> Result<bool, DbError> {
+    let sql = "SELECT 1 AS one FROM settings WHERE type = 'llm-api-key' AND active = 1 LIMIT 1";
+    Ok(db.read(sql, params![]).await?.first().is_some())
+}
+
+/// How many executions of this provider run at once.
+pub async fn provider_limit(db: &Db, provider: ProviderName) -> Result<u32, DbError> {
+    let sql = "SELECT max_running FROM provider_limits WHERE provider = ?1";
+    let rows = db.read(sql, params![provider.as_str()]).await?;
+    rows.first().map_or(Ok(provider.default_concurrency()), |row| row.get("max_running"))
+}
+
+/// Changes how many executions of this provider run at once.
+pub fn set_provider_limit(provider: ProviderName, max_running: u32) -> Statement {
+    let sql = "INSERT INTO provider_limits (provider, max_running) VALUES (?1, ?2)
+        ON CONFLICT (provider) DO UPDATE SET max_running = excluded.max_running";
+    Statement::new(sql, params![provider.as_str(), max_running])
+}
+
+pub(super) fn insert(id: &str, setting: &Setting, now: Timestamp) -> Statement {
+    SETTINGS.insert(id, setting, now)
+}
+
+pub(super) fn replace(id: &str, setting: &Setting, revision: i64, now: Timestamp) -> Statement {
+    SETTINGS.replace(id, setting, revision, now)
+}
+
+pub(super) fn delete(id: &str) -> Statement {
+    SETTINGS.delete(id)
+}

@@ -1,0 +1,170 @@
+//! People: sign-in with lock-out, the first admin, invitations (contract 2 and 4).
+
+mod sign_in;
+mod store;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use sign_in::{SignInRefused, sign_in};
+pub use store::{any_exists, find, insert, replace};
+
+use crate::{
+    db::{Db, DbError},
+    documents::Document,
+    ids,
+    instant::Timestamp,
+    passwords,
+    secrets::digest,
+};
+
+/// What a person may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = UserRole)]
+pub enum Role {
+    /// Examines results and gives feedback.
+    Viewer,
+    /// Creates and tests prompts.
+    User,
+    /// Manages users and settings.
+    Admin,
+}
+
+impl Role {
+    /// The name on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+/// Where an account stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum UserStatus {
+    /// May sign in.
+    Active,
+    /// Invited, without a password yet.
+    Pending,
+    /// Switched off by an admin.
+    Inactive,
+}
+
+/// An account.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct User {
+    /// Address in lower case; unique (defect A-11).
+    pub email: String,
+    /// Name to show.
+    pub name: String,
+    /// What the person may do.
+    pub role: Role,
+    /// Where the account stands.
+    pub status: UserStatus,
+    /// PHC string of argon2id, or an imported bcrypt hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_hash: Option<String>,
+    /// Grows when every session of this account shall end (decision A-12).
+    #[serde(default)]
+    pub session_version: u64,
+    /// Present until the invitation is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<Invitation>,
+    /// Id of the admin who invited this person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invited_by: Option<String>,
+}
+
+/// An open invitation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// SHA-256 of the token, for looking it up.
+    pub token_digest: String,
+    /// The token encrypted, so that admins can show the link again (decision A-04).
+    pub token_encrypted: String,
+    /// When the invitation ends.
+    pub expires_at: Timestamp,
+}
+
+/// The address as it is stored, compared and looked up.
+pub fn normalize_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Why an account operation was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// Somebody registered already; the first admin can be made only once.
+    #[error("an account exists already, so the first admin cannot be registered any more")]
+    AlreadyRegistered,
+    /// The invitation token is unknown, used or expired, or the account was switched off.
+    #[error("the invitation is unknown, was used already, or has expired")]
+    InvalidInvitation,
+    /// The store failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// Creates the first account, an active admin. Of several simultaneous calls exactly one succeeds (defect A-05).
+pub async fn register_first_admin(
+    db: &Db,
+    email: &str,
+    name: &str,
+    password: String,
+    now: Timestamp,
+) -> Result<Document<User>, UserError> {
+    if any_exists(db).await? {
+        return Err(UserError::AlreadyRegistered);
+    }
+    let user = User {
+        email: normalize_email(email),
+        name: name.to_owned(),
+        role: Role::Admin,
+        status: UserStatus::Active,
+        password_hash: Some(passwords::hash(password).await),
+        session_version: 0,
+        invitation: None,
+        invited_by: None,
+    };
+    let id = ids::new_id();
+    match db.write(vec![store::insert_first(&id, &user, now)]).await {
+        Ok(_) => Ok(Document { id, data: user, revision: 0, created_at: now, updated_at: now }),
+        Err(DbError::Guard | DbError::Unique(_)) => Err(UserError::AlreadyRegistered),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Accepts an invitation: the account becomes active with this password, and the token is used up.
+pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) -> Result<User, UserError> {
+    let found = store::find_by_invitation(db, &digest(token)).await?.ok_or(UserError::InvalidInvitation)?;
+    let is_open = found.data.invitation.as_ref().is_some_and(|invitation| invitation.expires_at > now);
+    if !is_open || found.data.status == UserStatus::Inactive {
+        return Err(UserError::InvalidInvitation);
+    }
+    let user = User {
+        status: UserStatus::Active,
+        password_hash: Some(passwords::hash(password).await),
+        session_version: found.data.session_version + 1,
+        invitation: None,
+        ..found.data
+    };
+    match db.write(vec![replace(&found.id, &user, found.revision, now)]).await {
+        Ok(_) => Ok(user),
+        // Another call with the same token was faster.
+        Err(DbError::Guard) => Err(UserError::InvalidInvitation),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends every session of this account: tokens issued so far are refused from now on.
+pub async fn end_sessions(db: &Db, id: &str, now: Timestamp) -> Result<(), UserError> {
+    db.write(vec![store::bump_session_version(id, now)]).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,32 @@
+//! The HTTP edge that all API functions share: state, extractors, envelopes, access table, OpenAPI, start-up.
+//!
+//! A function is a router whose handlers read top to bottom: who may call (the table in [`access`]), what they sent
+//! (the extractors), what happens (an operation of `shared_core`), what they get (the envelopes).
+
+pub mod access;
+mod app;
+mod auth;
+mod body;
+mod envelope;
+mod error;
+mod extract;
+mod formats;
+mod issue;
+pub mod openapi;
+mod paths;
+mod query;
+mod server;
+mod session;
+mod validate;
+
+pub use app::{ApiConfig, App};
+pub use auth::{Caller, SourceAddress};
+pub use body::MAX_BODY_BYTES;
+pub use envelope::{Created, Data, EmptyObject, PageOf};
+pub use error::{ApiError, ApiResult, BareError, ErrorBody, ErrorEnvelope, ValidationErrorEnvelope};
+pub use extract::{Json, OpaqueIdPath, Path, Query, RequestBody, RequestQuery, UuidPath};
+pub use issue::{Issue, Part};
+pub use query::{DirectionParam, page_request};
+pub use server::{Edge, serve, service};
+pub use session::Sessions;
+pub use validate::parse_body;

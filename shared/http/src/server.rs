@@ -1,0 +1,153 @@
+//! From routes to a running Lambda function: the layers around every route, in one place.
+
+use std::{
+    any::Any,
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::MatchedPath,
+    http::{HeaderName, HeaderValue, Request, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state},
+    response::Response,
+};
+use futures::future::BoxFuture;
+use lambda_http::request::RequestContext;
+use shared_core::ids;
+use tower::Service;
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{
+    app::App,
+    auth::{self, Caller},
+    body,
+    error::{ApiError, internal_error},
+    paths::Paths,
+};
+
+/// Headers of every answer (contract 1.5).
+const SECURITY_HEADERS: [(&str, &str); 12] = [
+    ("content-security-policy", "default-src 'self'"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("origin-agent-cluster", "?1"),
+    ("referrer-policy", "no-referrer"),
+    ("strict-transport-security", "max-age=31536000; includeSubDomains"),
+    ("x-content-type-options", "nosniff"),
+    ("x-dns-prefetch-control", "off"),
+    ("x-download-options", "noopen"),
+    ("x-frame-options", "SAMEORIGIN"),
+    ("x-permitted-cross-domain-policies", "none"),
+    ("x-xss-protection", "0"),
+];
+
+/// The routes with everything that stands around them: path spelling, log line, headers, body, credentials.
+pub fn service(routes: OpenApiRouter, app: &App) -> Edge {
+    let (router, api) = routes.split_for_parts();
+    let paths = Paths::new(api.paths.paths.keys().map(String::as_str));
+    let router = router
+        .route_layer(from_fn_with_state(app.clone(), auth::guard))
+        .route_layer(from_fn(body::read))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(observe));
+    Edge { router, paths: Arc::new(paths) }
+}
+
+/// Serves the routes as a Lambda function until the process ends.
+pub async fn serve(routes: OpenApiRouter, app: &App) -> Result<(), lambda_http::Error> {
+    lambda_http::run(service(routes, app)).await
+}
+
+/// What stands outside the router, because the router itself would be in the way: paths are respelled before it chooses
+/// a route, and answers without content lose the length that it adds.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    router: Router,
+    paths: Arc<Paths>,
+}
+
+impl<B> Service<Request<B>> for Edge
+where
+    Router: Service<Request<B>, Response = Response, Error = Infallible, Future: Send + 'static>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Response, Infallible>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.router.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let answering = self.router.call(self.paths.normalise(request));
+        Box::pin(async move {
+            let mut response = answering.await?;
+            if response.status() == StatusCode::NO_CONTENT {
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+            }
+            Ok(response)
+        })
+    }
+}
+
+async fn not_found(request: Request<Body>) -> ApiError {
+    ApiError::gate(StatusCode::NOT_FOUND, format!("there is nothing at {}", request.uri().path()))
+}
+
+async fn method_not_allowed(request: Request<Body>) -> ApiError {
+    ApiError::gate(StatusCode::METHOD_NOT_ALLOWED, format!("{} is not possible here", request.method()))
+}
+
+/// A panic becomes a failed call with its line in the log, never a dead process.
+fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("without a text"), "a handler panicked");
+    internal_error("something went wrong on our side; the request id leads to the log")
+}
+
+/// Gives every answer its request id and headers, and writes one line about it.
+async fn observe(request: Request<Body>, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&request);
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
+    let span = tracing::info_span!("request", request_id = %id);
+
+    let mut response = next.run(request).instrument(span.clone()).await;
+
+    let caller = response.extensions().get::<Caller>();
+    let kind = caller.map_or("nobody", |caller| if caller.api_key_id.is_some() { "api-key" } else { "user" });
+    let caller_id = caller.map_or("-", |caller| caller.api_key_id.as_deref().unwrap_or(&caller.user.id));
+    let duration_ms = started.elapsed().as_secs_f64() * 1000.0;
+    let status = response.status().as_u16();
+    span.in_scope(|| {
+        tracing::info!(%method, route, status, duration_ms, caller.kind = kind, caller.id = caller_id, "request served");
+    });
+
+    let headers = response.headers_mut();
+    for (name, value) in SECURITY_HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    response
+}
+
+/// API Gateway's id of the request, or one of our own.
+fn request_id(request: &Request<Body>) -> String {
+    let given = match request.extensions().get::<RequestContext>() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    };
+    given.unwrap_or_else(ids::new_id)
+}

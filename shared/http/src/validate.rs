@@ -1,0 +1,152 @@
+//! Checks a part of a request against the very schema that the OpenAPI document shows for it, so that every violation is
+//! reported at once and documentation and behaviour cannot drift apart.
+
+use std::{
+    any::{TypeId, type_name},
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use shared_core::schemas::{Schema, Violation};
+use utoipa::ToSchema;
+
+use crate::{
+    error::ApiError,
+    formats::FORMATS,
+    issue::{Issue, Part},
+    openapi::without_nullable_options,
+};
+
+/// The schemas in use, compiled at first use and kept for the life of the process.
+static COMPILED: LazyLock<Mutex<HashMap<TypeId, Arc<Schema>>>> = LazyLock::new(Mutex::default);
+
+/// The compiled schema of `T`, made by `describe` at its first use.
+pub(crate) fn compiled<T: 'static>(describe: impl FnOnce() -> Value) -> Arc<Schema> {
+    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+    let entry = compiled.entry(TypeId::of::<T>()).or_insert_with(|| {
+        let schema = Schema::compile_with_formats(&describe(), FORMATS);
+        Arc::new(schema.unwrap_or_else(|error| panic!("the schema of {} is broken: {error}", type_name::<T>())))
+    });
+    Arc::clone(entry)
+}
+
+/// Reads a body as `T`: first against its schema, then by its decoder.
+pub fn parse_body<T: ToSchema + DeserializeOwned + 'static>(value: Value) -> Result<T, ApiError> {
+    parse(&compiled::<T>(self_contained::<T>), value, Part::Body)
+}
+
+/// Reads a value that must satisfy `schema` as `T`.
+pub(crate) fn parse<T: DeserializeOwned>(schema: &Schema, value: Value, part: Part) -> Result<T, ApiError> {
+    let violations = schema.violations(&value);
+    if !violations.is_empty() {
+        return Err(ApiError::Validation(issues(&violations, part)));
+    }
+    // What a schema cannot say, such as the size of an integer type, the decoder still may.
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let field = error.path().to_string();
+        let field = if field == "." { "request".to_owned() } else { field.replace(['[', ']'], ".").replace("..", ".") };
+        ApiError::invalid(Issue::new(part, field.trim_end_matches('.'), error.inner().to_string()))
+    })
+}
+
+/// The schema of `T` with everything that it refers to.
+fn self_contained<T: ToSchema>() -> Value {
+    let mut parts = Vec::new();
+    T::schemas(&mut parts);
+    let parts: serde_json::Map<String, Value> = parts.into_iter().map(|(name, schema)| (name, json!(schema))).collect();
+    let mut schema = json!(T::schema());
+    schema["components"] = json!({ "schemas": parts });
+    without_nullable_options(&mut schema);
+    schema
+}
+
+/// Violations as the contract reports them: unknown members in one issue about the whole object, the rest by member.
+fn issues(violations: &[Violation], part: Part) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    let mut unknown = Vec::new();
+    for violation in violations {
+        let member = |name: &str| violation.params[name].as_str().unwrap_or_default().to_owned();
+        match violation.keyword.as_str() {
+            "additionalProperties" => unknown.push(dotted(&violation.instance_path, &member("additionalProperty"))),
+            "required" => {
+                let field = dotted(&violation.instance_path, &member("missingProperty"));
+                issues.push(Issue::new(part, field, "is required"));
+            }
+            _ => issues.push(Issue::new(part, dotted(&violation.instance_path, ""), violation.message.clone())),
+        }
+    }
+    if !unknown.is_empty() {
+        issues.push(Issue::whole(part, format!("unknown members: {}", unknown.join(", "))));
+    }
+    issues
+}
+
+/// `/a/0` and `b` as `a.0.b`; nothing at all as `request`.
+fn dotted(pointer: &str, member: &str) -> String {
+    let unescaped = pointer.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+    let steps: Vec<String> = unescaped.chain((!member.is_empty()).then(|| member.to_owned())).collect();
+    if steps.is_empty() { "request".to_owned() } else { steps.join(".") }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, ToSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Order {
+        #[schema(min_length = 1)]
+        name: String,
+        #[serde(default)]
+        items: Vec<Item>,
+        #[serde(default)]
+        note: Option<String>,
+        #[serde(default)]
+        #[schema(format = "email")]
+        email: Option<String>,
+    }
+
+    #[derive(Debug, Deserialize, ToSchema)]
+    struct Item {
+        #[schema(minimum = 1)]
+        count: u8,
+    }
+
+    fn issues_of(value: Value) -> Vec<(String, String)> {
+        match parse_body::<Order>(value) {
+            Err(ApiError::Validation(issues)) => issues.into_iter().map(|issue| (issue.field, issue.message)).collect(),
+            other => panic!("expected issues, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn reports_every_issue_at_once_with_dotted_fields() {
+        let issues = issues_of(json!({
+            "items": [{"count": 1}, {"count": 0, "unknown": true}, {}], "note": null, "email": "nobody", "a": 1, "b": 2
+        }));
+        let fields: Vec<&str> = issues.iter().map(|(field, _)| field.as_str()).collect();
+        for field in ["name", "items.1.count", "items.2.count", "note", "email"] {
+            assert!(fields.contains(&field), "{field} in {issues:?}");
+        }
+        let whole: Vec<_> = issues.iter().filter(|(field, _)| field == "request").collect();
+        assert_eq!(whole.len(), 1, "{issues:?}");
+        assert!(whole[0].1.contains("a, b"));
+    }
+
+    #[test]
+    fn the_decoder_has_the_last_word() {
+        assert_eq!(issues_of(json!({"name": "x", "items": [{"count": 300}]}))[0].0, "items.0.count");
+        assert!(issues_of(json!([])).iter().any(|(field, _)| field == "request"));
+    }
+
+    #[test]
+    fn unknown_members_of_nested_objects_are_dropped() {
+        let order: Order = parse_body(json!({"name": "x", "items": [{"count": 1, "colour": "red"}]})).unwrap();
+        assert_eq!((order.name.as_str(), order.items[0].count), ("x", 1));
+        assert!(order.note.is_none() && order.email.is_none());
+    }
+}

@@ -1,0 +1,113 @@
+//! What the user says to Anthropic: text and files (guides "Vision" and "PDF support"; API reference, "Create a
+//! Message", document and image blocks).
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use super::wire::{Content, InputBlock, Source};
+use crate::{Attachment, ProviderError};
+
+/// The image types that the vendor takes.
+const IMAGES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
+
+/// Types beside `text/…` whose content is text.
+const TEXTS: [&str; 10] = [
+    "application/csv",
+    "application/ecmascript",
+    "application/javascript",
+    "application/json",
+    "application/sql",
+    "application/toml",
+    "application/x-ndjson",
+    "application/x-yaml",
+    "application/xml",
+    "application/yaml",
+];
+
+/// The question alone, or as the first block with a block per file after it. Files go along whether the question is
+/// the user's or a compiled template (defect V-05).
+pub(super) fn build(question: &str, files: &[Attachment]) -> Result<Content, ProviderError> {
+    if files.is_empty() {
+        return Ok(Content::Text(question.to_owned()));
+    }
+    let mut blocks = Vec::with_capacity(files.len() + 1);
+    blocks.push(InputBlock::Text { text: question.to_owned() });
+    for file in files {
+        blocks.push(block(file)?);
+    }
+    Ok(Content::Blocks(blocks))
+}
+
+/// An image, a PDF or a text, each in the form that the vendor takes (defect V-06).
+fn block(file: &Attachment) -> Result<InputBlock, ProviderError> {
+    let mime = match file.essence() {
+        alias if alias == "image/jpg" => "image/jpeg".to_owned(),
+        mime => mime,
+    };
+    let encoded = || STANDARD.encode(&file.data);
+    if IMAGES.contains(&mime.as_str()) {
+        return Ok(InputBlock::Image { source: Source::Base64 { media_type: mime, data: encoded() } });
+    }
+    if mime == "application/pdf" {
+        return Ok(InputBlock::Document { source: Source::Base64 { media_type: mime, data: encoded() } });
+    }
+    let name = &file.file_name;
+    if is_text(&mime) {
+        let Ok(text) = str::from_utf8(&file.data) else {
+            return Err(ProviderError::vendor(format!("the file \"{name}\" ({mime}) is not UTF-8 text")));
+        };
+        let source = Source::Text { media_type: "text/plain", data: text.to_owned() };
+        return Ok(InputBlock::Document { source });
+    }
+    Err(ProviderError::vendor(format!(
+        "Anthropic takes images (GIF, JPEG, PNG, WebP), PDF and text; the file \"{name}\" is of type {mime}"
+    )))
+}
+
+fn is_text(mime: &str) -> bool {
+    let is_structured_text = mime.ends_with("+json") || mime.ends_with("+yaml") || mime.ends_with("+xml");
+    let is_image = mime.starts_with("image/");
+    mime.starts_with("text/") || TEXTS.contains(&mime) || (is_structured_text && !is_image)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn file(mime_type: &str, data: &[u8]) -> Attachment {
+        Attachment { file_name: "f".to_owned(), mime_type: mime_type.to_owned(), data: data.to_vec() }
+    }
+
+    fn sent(mime_type: &str, data: &[u8]) -> Value {
+        let content = build("Q", &[file(mime_type, data)]).unwrap();
+        serde_json::to_value(content).unwrap()[1].clone()
+    }
+
+    #[test]
+    fn every_type_gets_its_form() {
+        let image = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AQI="}});
+        assert_eq!(sent("image/png", &[1, 2]), image);
+        assert_eq!(sent("IMAGE/JPG; q=1", &[1])["source"]["media_type"], "image/jpeg");
+        let pdf = json!({
+            "type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": "JVBERi0="}
+        });
+        assert_eq!(sent("application/pdf", b"%PDF-"), pdf);
+        let text = json!({
+            "type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "grün"}
+        });
+        for mime in ["text/plain; charset=utf-8", "text/csv", "application/json", "application/ld+json"] {
+            assert_eq!(sent(mime, "grün".as_bytes()), text, "{mime}");
+        }
+    }
+
+    #[test]
+    fn other_types_are_refused_by_name() {
+        for mime in ["image/svg+xml", "image/tiff", "application/zip", "audio/mpeg", ""] {
+            let error = build("Q", &[file(mime, b"x")]).err().unwrap().to_string();
+            assert!(error.starts_with("ProviderError: Anthropic takes") && error.contains("\"f\""), "{error}");
+        }
+        let error = build("Q", &[file("text/plain", &[0xff])]).err().unwrap().to_string();
+        assert_eq!(error, "ProviderError: the file \"f\" (text/plain) is not UTF-8 text");
+    }
+}

@@ -1,0 +1,4 @@
+//! A few runs over real processes.
+
+#[test]
+fn placeholder() {}

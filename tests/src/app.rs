@@ -1,0 +1,209 @@
+//! Every router and job of the project over one database file.
+
+use std::{
+    collections::BTreeMap,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+use api_executions::ExecutionsState;
+use api_settings::SettingsState;
+use job_execution::Worker;
+use job_maintenance::Maintenance;
+use serde_json::{Value, json};
+use shared_core::{
+    Db, ProviderName, Timestamp,
+    api_keys::{self, ApiKey, ApiKeyStatus, Scope},
+    config::{self, Env},
+    executions::pipeline,
+    ids, migrations, passwords,
+    secrets::digest,
+    users::{self, Role, User, UserStatus},
+};
+use shared_http::{App, Edge, openapi::document, service};
+use shared_jobs::ExecutionMessage;
+use shared_testing::vendor::FakeVendor;
+use tempfile::TempDir;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::http::Call;
+
+/// The password of every account that tests make.
+pub const PASSWORD: &str = "correct horse";
+/// Signs the session tokens of test apps.
+pub const KEY: &str = "a signing key that is long enough for tests";
+
+/// The variables of a test installation, as a function would find them in its environment.
+pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
+    let variables = [
+        ("DATABASE_URL", database),
+        ("AUTH_SECRET_KEY", KEY),
+        ("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        // Nobody listens there.
+        ("EXECUTIONS_QUEUE_URL", "http://127.0.0.1:9/000000000000/executions"),
+        ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("OLLAMA_BASE_URL", vendor_url),
+        ("OPENAI_BASE_URL", vendor_url),
+        ("ANTHROPIC_BASE_URL", vendor_url),
+        ("PROVIDER_TIMEOUT_MS", "400"),
+        ("EXECUTION_LEASE_SECONDS", "2"),
+        ("EXECUTION_MAX_ATTEMPTS", "3"),
+        ("EXECUTION_RETRY_BASE_MS", "1"),
+    ];
+    variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+/// The one server that plays every vendor of a test installation.
+pub type Vendors = FakeVendor;
+
+/// A whole installation in this process.
+pub struct TestApp {
+    /// The store.
+    pub db: Db,
+    /// Plays Ollama, OpenAI and Anthropic.
+    pub vendor: FakeVendor,
+    /// Runs executions.
+    pub worker: Worker,
+    /// What time alone triggers.
+    pub maintenance: Maintenance,
+    edge: Edge,
+    document: Value,
+    tokens: Mutex<BTreeMap<String, String>>,
+    _folder: TempDir,
+}
+
+impl TestApp {
+    /// An empty installation: migrated, without accounts.
+    pub async fn empty() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let vendor = FakeVendor::start().await;
+        let database = format!("file:{}", folder.path().join("test.db").display());
+        let variables = environment(&database, &vendor.url());
+        let env = || Env::new(variables.clone());
+        let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
+        let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
+        let app = settings.app.clone();
+        migrations::migrate(&app.db).await.expect("migrations apply");
+        Self {
+            db: app.db.clone(),
+            vendor,
+            worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
+            maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
+            document: document([routes(&app, settings.clone(), executions.clone()).split_for_parts().1]),
+            edge: service(routes(&app, settings, executions), &app),
+            tokens: Mutex::default(),
+            _folder: folder,
+        }
+    }
+
+    /// An installation with an admin; also gives the admin's token.
+    pub async fn with_admin() -> (Self, String) {
+        let app = Self::empty().await;
+        let token = app.sign_up("admin@example.com", Role::Admin).await;
+        (app, token)
+    }
+
+    /// A request without credentials.
+    pub fn call(&self, method: &str, path: &str) -> Call {
+        Call::new(self.edge.clone(), method, path)
+    }
+
+    /// A signed-in GET.
+    pub fn get(&self, path: &str, token: &str) -> Call {
+        self.call("GET", path).bearer(token)
+    }
+
+    /// A signed-in POST.
+    pub fn post(&self, path: &str, token: &str, body: &Value) -> Call {
+        self.call("POST", path).bearer(token).json(body)
+    }
+
+    /// A signed-in PUT.
+    pub fn put(&self, path: &str, token: &str, body: &Value) -> Call {
+        self.call("PUT", path).bearer(token).json(body)
+    }
+
+    /// A signed-in DELETE.
+    pub fn delete(&self, path: &str, token: &str) -> Call {
+        self.call("DELETE", path).bearer(token)
+    }
+
+    /// Adds an active account with [`PASSWORD`] and signs it in.
+    pub async fn sign_up(&self, email: &str, role: Role) -> String {
+        let user = User {
+            email: email.to_owned(),
+            name: email.to_owned(),
+            role,
+            status: UserStatus::Active,
+            password_hash: Some(passwords::hash(PASSWORD.to_owned()).await),
+            session_version: 0,
+            invitation: None,
+            invited_by: None,
+        };
+        let insert = users::insert(&ids::new_id(), &user, Timestamp::now());
+        self.db.write(vec![insert]).await.expect("the account is new");
+        let body = json!({"email": email, "password": PASSWORD});
+        let data = self.call("POST", "/api/v1/auth/login").json(&body).send().await.data(200);
+        let token = data["token"].as_str().expect("a token").to_owned();
+        self.tokens.lock().expect("no test panicked").insert(email.to_owned(), token.clone());
+        token
+    }
+
+    /// The token of an account that [`sign_up`](Self::sign_up) made.
+    pub fn token_of(&self, email: &str) -> Option<String> {
+        self.tokens.lock().expect("no test panicked").get(email).cloned()
+    }
+
+    /// The OpenAPI document of every function.
+    pub fn openapi(&self) -> Value {
+        self.document.clone()
+    }
+
+    /// Adds an API key with these scopes for the account with this address.
+    pub async fn add_api_key(&self, email: &str, scopes: &[Scope]) -> String {
+        let sql = "SELECT id FROM users WHERE email = ?1";
+        let rows = self.db.read(sql, shared_core::params![email]).await.expect("the database answers");
+        let key = api_keys::new_key();
+        let row = ApiKey {
+            user_id: rows.first().expect("the account exists").get("id").expect("an id"),
+            name: "test".to_owned(),
+            key_prefix: key[..api_keys::PREFIX_LENGTH].to_owned(),
+            key_digest: Some(digest(&key)),
+            key_hash: None,
+            scopes: scopes.to_vec(),
+            status: ApiKeyStatus::Active,
+        };
+        let insert = api_keys::insert(&ids::new_id(), &row, Timestamp::now());
+        self.db.write(vec![insert]).await.expect("the key is new");
+        key
+    }
+
+    /// Stores an active key for a provider, whose check the fake vendor must be ready to answer.
+    pub async fn add_provider(&self, provider: ProviderName, token: &str) {
+        let data = json!({"provider": provider.as_str(), "api_key": "sk-test-0123456789abcdef", "active": true});
+        let body = json!({"type": "llm-api-key", "data": data});
+        self.post("/api/v1/settings", token, &body).send().await.data(201);
+    }
+
+    /// Runs what waits at a provider once, as the queue would have it run.
+    pub async fn run_waiting(&self, provider: ProviderName) {
+        let ids = pipeline::dispatch(&self.db, provider, Timestamp::now()).await.expect("the database answers");
+        for execution_id in ids {
+            let until = Instant::now() + Duration::from_millis(1);
+            self.worker.handle(ExecutionMessage { execution_id }, until).await.expect("the database answers");
+        }
+    }
+}
+
+/// The routes of every function.
+fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .merge(api_system::routes(app.clone()))
+        .merge(api_auth::routes(app.clone()))
+        .merge(api_settings::routes(settings))
+        .merge(api_prompts::routes(app.clone()))
+        .merge(api_executions::routes(executions))
+}

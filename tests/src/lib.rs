@@ -1,0 +1,9 @@
+//! The whole API in one process, for tests: every router over a real database file, and a worker that runs what waits.
+//!
+//! The queue is out of reach here, as it may be in real life; what waits is found in the database.
+
+mod app;
+mod http;
+
+pub use app::{KEY, PASSWORD, TestApp, Vendors, environment};
+pub use http::{Answer, Call};
