@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use axum::{
     body::Body,
     http::{HeaderValue, Method, Response, StatusCode, header},
@@ -39,7 +39,7 @@ enum Target {
 impl Ui {
     /// Serves the application in `dir`.
     pub fn open(dir: &Path) -> Result<Self> {
-        let root = dir.canonicalize().with_context(|| format!("There is no directory {}.", dir.display()))?;
+        let Ok(root) = dir.canonicalize() else { bail!("There is no directory {}.", dir.display()) };
         if !root.join("index.html").is_file() {
             bail!("{} holds no built application: index.html is missing.", dir.display());
         }

@@ -1,4 +1,7 @@
-//! A few runs over real processes.
+//! Runs over real processes: the functions as Lambda would run them, a real SQS-protocol server, a real database file.
+//!
+//! The first run prepares the tools and builds the functions; later ones start in seconds.
 
-#[test]
-fn placeholder() {}
+mod client;
+mod faults;
+mod main_job;

@@ -1,2 +1,3 @@
 //! placeholder
+pub mod hrana;
 pub mod vendor;
