@@ -5,3 +5,4 @@
 mod client;
 mod faults;
 mod main_job;
+mod readme;

@@ -4,6 +4,8 @@
 
 mod app;
 mod http;
+mod redact;
 
 pub use app::{KEY, PASSWORD, TestApp, Vendors, environment};
 pub use http::{Answer, Call};
+pub use redact::redacted;
