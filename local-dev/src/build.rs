@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use tokio::process::Command;
+use tokio::{process::Command, sync::Mutex};
 
 use crate::template::Template;
 
@@ -20,11 +20,25 @@ pub fn workspace_root() -> Result<PathBuf> {
     }
 }
 
+/// What this process has built already, so that a test with several stacks asks cargo once.
+static BUILT: Mutex<Vec<Built>> = Mutex::const_new(vec![]);
+
+struct Built {
+    root: PathBuf,
+    release: bool,
+    binaries: PathBuf,
+}
+
 /// Builds the binaries of all functions and returns the directory that holds them.
 ///
 /// With `show_output`, cargo's progress goes to our own standard error; otherwise it is part of
 /// the error when the build fails.
 pub async fn build_functions(root: &Path, template: &Template, release: bool, show_output: bool) -> Result<PathBuf> {
+    // Held while building: whoever comes next waits for the result instead of building too.
+    let mut built = BUILT.lock().await;
+    if let Some(done) = built.iter().find(|done| done.root == root && done.release == release) {
+        return Ok(done.binaries.clone());
+    }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).arg("build").stdin(Stdio::null()).kill_on_drop(true);
     // By binary and not by package: then cargo unifies features over the whole workspace, as `cargo run --bin` does
@@ -47,7 +61,9 @@ pub async fn build_functions(root: &Path, template: &Template, release: bool, sh
             bail!("The build failed:\n{}", String::from_utf8_lossy(&output.stderr));
         }
     }
-    Ok(target_dir(root).await?.join(if release { "release" } else { "debug" }))
+    let binaries = target_dir(root).await?.join(if release { "release" } else { "debug" });
+    built.push(Built { root: root.to_owned(), release, binaries: binaries.clone() });
+    Ok(binaries)
 }
 
 /// Cargo's target directory, which the environment or a configuration file may have moved.

@@ -131,12 +131,15 @@ fn log_line(function: &str, text: &str) -> Option<Line> {
     Some(Line { kind, text, mood })
 }
 
-/// Output of cargo under `cargo lambda watch`.
+/// Output of cargo and of `cargo lambda watch` itself.
 fn compiler_line(text: &str) -> Option<Line> {
     let text = text.trim();
     if let Some(what) = text.strip_prefix("Compiling ") {
         let name = what.split(' ').next().unwrap_or_default();
         return Some(Line { kind: "build", text: format!("compiling {name}"), mood: Mood::Calm });
+    }
+    if let Some(how) = text.strip_prefix("ERROR command exited ") {
+        return Some(Line { kind: "restart", text: format!("a function ended ({how})"), mood: Mood::Bad });
     }
     let is_error = text.starts_with("error: ") || text.starts_with("error[");
     is_error.then(|| Line { kind: "build", text: format!("{text} (details in functions.log)"), mood: Mood::Bad })

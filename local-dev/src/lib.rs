@@ -1,7 +1,16 @@
-//! The whole system on one machine: everything behind `cargo dev`, and the stack that end-to-end
-//! tests and benchmarks start.
+//! The whole system on one machine: everything behind `cargo dev`, and the stack that end-to-end tests and benchmarks
+//! start.
 //!
-//! `infra/template.yaml` says what there is ([`template`]).
+//! `infra/template.yaml` says what there is ([`template`]); [`stack`] starts it:
+//!
+//! * [`gateway`] turns HTTP into API Gateway events, and [`ui`] serves pages beside it;
+//! * [`host`] or [`watch`] runs the functions, both behind the trait in [`invoke`];
+//! * [`sqs`] is the queue server, [`poller`] moves messages from it to functions, [`clock`] calls what is scheduled;
+//! * [`demo`] answers in place of a model;
+//! * [`tool_env`], [`build`], [`secrets`] and [`child`] prepare and guard what these need.
+//!
+//! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks. What happens is told as [`report`]
+//! events. Nothing here is deployed.
 
 pub mod bench;
 pub mod build;

@@ -78,6 +78,11 @@ impl QueueServer {
         self.urls.get(name).map(String::as_str)
     }
 
+    /// URLs of all queues by name.
+    pub fn queue_urls(&self) -> &BTreeMap<String, String> {
+        &self.urls
+    }
+
     /// Stops the server. Messages and queues are gone.
     pub async fn stop(&self) {
         if let Some(child) = self.child.lock().await.take() {

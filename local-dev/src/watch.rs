@@ -128,7 +128,11 @@ impl Running {
         let Some(places) = self.functions.get(&function) else {
             return Err(unreachable(format!("there is no function {function}")));
         };
-        let permit = places.permits.acquire().await.map_err(|error| unreachable(error.to_string()))?;
+        let permit = places
+            .permits
+            .acquire()
+            .await
+            .map_err(|_| unreachable("cargo lambda watch has been stopped".to_owned()))?;
         let outcome = tokio::time::timeout(timeout, self.post(&function, payload)).await;
         drop(permit);
         match outcome {

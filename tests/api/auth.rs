@@ -272,8 +272,11 @@ async fn only_a_token_that_is_ours_and_current_opens_a_guarded_operation() {
     let foreign_claims = other_claims.split('.').nth(1).unwrap();
     // {"alg":"none"} and {"alg":"RS256","typ":"JWT"}
     let (none, asymmetric) = ("eyJhbGciOiJub25lIn0", "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9");
-    let mut nameless = good.clone();
-    nameless.as_object_mut().unwrap().remove("sub");
+    let without = |name: &str| {
+        let mut claims = good.clone();
+        claims.as_object_mut().unwrap().remove(name);
+        ours(&claims)
+    };
     for (what, token) in [
         ("another key", signed(Algorithm::HS256, "another key, just as long as ours is", &good)),
         ("another algorithm with our key", signed(Algorithm::HS512, KEY, &good)),
@@ -289,7 +292,10 @@ async fn only_a_token_that_is_ours_and_current_opens_a_guarded_operation() {
         ("an earlier session version", ours(&with("ver", json!(-1)))),
         ("a later session version", ours(&with("ver", json!(1)))),
         ("of nobody", ours(&with("sub", json!("0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10")))),
-        ("without a name", ours(&nameless)),
+        ("without a name", without("sub")),
+        ("without an issue time", without("iat")),
+        ("without an end", without("exp")),
+        ("without a session version", without("ver")),
         ("expiry as text", ours(&with("exp", json!((now + 60).to_string())))),
         ("garbage", "garbage".to_owned()),
     ] {

@@ -22,14 +22,17 @@ use shared_core::{
 };
 use shared_http::{App, Edge, openapi::document, service};
 use shared_jobs::ExecutionMessage;
-use shared_testing::vendor::FakeVendor;
+use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::http::Call;
 
 /// The password of every account that tests make.
 pub const PASSWORD: &str = "correct horse";
+/// Hashing takes its time by design, so it is done once.
+static PASSWORD_HASH: OnceCell<String> = OnceCell::const_new();
 /// Signs the session tokens of test apps.
 pub const KEY: &str = "a signing key that is long enough for tests";
 
@@ -70,7 +73,7 @@ pub struct TestApp {
     /// What time alone triggers.
     pub maintenance: Maintenance,
     edge: Edge,
-    document: Value,
+    functions: Vec<(&'static str, OpenApiRouter)>,
     tokens: Mutex<BTreeMap<String, String>>,
     _folder: TempDir,
 }
@@ -78,22 +81,34 @@ pub struct TestApp {
 impl TestApp {
     /// An empty installation: migrated, without accounts.
     pub async fn empty() -> Self {
+        let app = Self::over("test.db").await;
+        migrations::migrate(&app.db).await.expect("migrations apply");
+        app
+    }
+
+    /// An installation whose database cannot be reached.
+    pub async fn without_database() -> Self {
+        Self::over("no such folder/test.db").await
+    }
+
+    /// An installation over this file in a folder of its own.
+    async fn over(file: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vendor = FakeVendor::start().await;
-        let database = format!("file:{}", folder.path().join("test.db").display());
+        let database = format!("file:{}", folder.path().join(file).display());
         let variables = environment(&database, &vendor.url());
         let env = || Env::new(variables.clone());
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
         let app = settings.app.clone();
-        migrations::migrate(&app.db).await.expect("migrations apply");
+        let functions = routes(&app, settings, executions);
         Self {
             db: app.db.clone(),
             vendor,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
-            document: document([routes(&app, settings.clone(), executions.clone()).split_for_parts().1]),
-            edge: service(routes(&app, settings, executions), &app),
+            edge: service(merged(functions.clone()), &app),
+            functions,
             tokens: Mutex::default(),
             _folder: folder,
         }
@@ -103,6 +118,31 @@ impl TestApp {
     pub async fn with_admin() -> (Self, String) {
         let app = Self::empty().await;
         let token = app.sign_up("admin@example.com", Role::Admin).await;
+        (app, token)
+    }
+
+    /// An installation with an admin and an active key for each vendor that [`Vendors`] plays; also gives the admin's
+    /// token. Every vendor has one model (`demo:latest`, `gpt-4.1`, `claude-sonnet-4-5`) and answers `hello`, unless a
+    /// test says otherwise.
+    pub async fn with_providers() -> (Self, String) {
+        let (app, token) = Self::with_admin().await;
+        app.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
+        app.vendor.on("POST", "/api/generate", ollama::generated("hello"));
+        // OpenAI and Anthropic list their models at the same path.
+        app.vendor.on(
+            "GET",
+            "/v1/models",
+            Reply::computed(|request| match request.header("x-api-key") {
+                None => openai::models_page(["gpt-4.1"]),
+                Some(_) => anthropic::models_page(["claude-sonnet-4-5"], false),
+            }),
+        );
+        app.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
+        app.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
+        for provider in [ProviderName::Ollama, ProviderName::OpenAi, ProviderName::Anthropic] {
+            app.add_provider(provider, &token).await;
+        }
+        app.vendor.forget_requests();
         (app, token)
     }
 
@@ -138,7 +178,7 @@ impl TestApp {
             name: email.to_owned(),
             role,
             status: UserStatus::Active,
-            password_hash: Some(passwords::hash(PASSWORD.to_owned()).await),
+            password_hash: Some(PASSWORD_HASH.get_or_init(|| passwords::hash(PASSWORD.to_owned())).await.clone()),
             session_version: 0,
             invitation: None,
             invited_by: None,
@@ -159,7 +199,13 @@ impl TestApp {
 
     /// The OpenAPI document of every function.
     pub fn openapi(&self) -> Value {
-        self.document.clone()
+        document([merged(self.functions.clone()).split_for_parts().1])
+    }
+
+    /// The paths of every API function, by the name of the function.
+    pub fn paths(&self) -> Vec<(&'static str, Vec<String>)> {
+        let paths = |router: &OpenApiRouter| router.get_openapi().paths.paths.keys().cloned().collect();
+        self.functions.iter().map(|(name, router)| (*name, paths(router))).collect()
     }
 
     /// Adds an API key with these scopes for the account with this address.
@@ -198,12 +244,18 @@ impl TestApp {
     }
 }
 
-/// The routes of every function.
-fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .merge(api_system::routes(app.clone()))
-        .merge(api_auth::routes(app.clone()))
-        .merge(api_settings::routes(settings))
-        .merge(api_prompts::routes(app.clone()))
-        .merge(api_executions::routes(executions))
+/// The routes of every API function, by the name of the function.
+fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Vec<(&'static str, OpenApiRouter)> {
+    vec![
+        ("api-system", api_system::routes(app.clone())),
+        ("api-auth", api_auth::routes(app.clone())),
+        ("api-settings", api_settings::routes(settings)),
+        ("api-prompts", api_prompts::routes(app.clone())),
+        ("api-executions", api_executions::routes(executions)),
+    ]
+}
+
+/// All routes in one router.
+fn merged(functions: Vec<(&'static str, OpenApiRouter)>) -> OpenApiRouter {
+    functions.into_iter().fold(OpenApiRouter::new(), |whole, (_, routes)| whole.merge(routes))
 }

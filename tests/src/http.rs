@@ -7,6 +7,8 @@ use serde_json::Value;
 use shared_http::Edge;
 use tower::ServiceExt;
 
+use crate::documented::assert_documented;
+
 /// A request in the making.
 pub struct Call {
     edge: Edge,
@@ -62,14 +64,17 @@ impl Call {
         self.header(header::CONTENT_TYPE.as_str(), content_type)
     }
 
-    /// Sends the request and reads the whole answer.
+    /// Sends the request and reads the whole answer, which must be one that the OpenAPI document knows.
     pub async fn send(self) -> Answer {
         let request = self.request.body(self.body).expect("the request is well-formed");
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.edge.oneshot(request).await.expect("routers answer everything");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("the body can be read").to_bytes();
         let text = String::from_utf8(bytes.to_vec()).expect("answers are text");
-        Answer { status: parts.status, headers: parts.headers, text }
+        let answer = Answer { status: parts.status, headers: parts.headers, text };
+        assert_documented(&method, &path, &answer);
+        answer
     }
 }
 

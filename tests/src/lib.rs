@@ -3,6 +3,7 @@
 //! The queue is out of reach here, as it may be in real life; what waits is found in the database.
 
 mod app;
+mod documented;
 mod http;
 mod redact;
 

@@ -263,7 +263,6 @@ pub(crate) struct ExecutionResponse {
     updated_at: Timestamp,
     #[serde(rename = "traceId", skip_serializing_if = "Option::is_none")]
     trace_id: Option<String>,
-    /// `api` when created with an API key.
     #[schema(inline)]
     origin: Origin,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -149,6 +149,7 @@ async fn update_setting(
     let found = settings::find(&state.app.db, &path.id).await?.ok_or(SettingError::NotFound)?;
     let (kind, edit) = body.into_edit();
     if let (Setting::LlmApiKey { provider, active, .. }, Some(key)) = (&found.data, &edit.api_key)
+        && kind == SettingType::LlmApiKey
         && edit.active.unwrap_or(*active)
     {
         let checked = state.registry.check_key(*provider, key).await;

@@ -118,6 +118,9 @@ impl RequestBody for CreateSettingRequest {
 }
 
 fn kind_of(body: &Value) -> Result<SettingType, ApiError> {
+    if !body.is_object() {
+        return Err(ApiError::invalid(Issue::whole(Part::Body, "must be object")));
+    }
     let refused = |message: &str| ApiError::invalid(Issue::new(Part::Body, "type", message));
     let kind = body.get("type").ok_or_else(|| refused("is required"))?;
     SettingType::deserialize(kind)

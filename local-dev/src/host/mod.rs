@@ -1,7 +1,7 @@
 //! Our own Lambda Runtime API: runs prebuilt function binaries.
 //!
 //! End-to-end tests, fault injection and benchmarks use it. Each function has a pool of processes
-//! ([`Instance`]); each process has a listener of its own, so the address in
+//! (`instance.rs`); each process has a listener of its own, so the address in
 //! `AWS_LAMBDA_RUNTIME_API` says which process is talking. Processes start when they are needed,
 //! stay warm, are killed when they exceed their time, and are replaced when they die. They end by
 //! themselves when we do, because their next request for work then fails.

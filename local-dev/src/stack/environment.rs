@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    sqs::{CREDENTIAL, QueueServer, REGION},
+    sqs::{CREDENTIAL, REGION},
     template::{EnvValue, Function},
 };
 
@@ -59,7 +59,10 @@ pub(super) fn inherited() -> BTreeMap<String, String> {
 pub(super) struct LocalValues<'a> {
     pub(super) database: &'a Path,
     pub(super) secrets: &'a BTreeMap<String, String>,
-    pub(super) queues: &'a QueueServer,
+    /// Where the queue server answers.
+    pub(super) queue_endpoint: &'a str,
+    /// URLs of the queues by name.
+    pub(super) queue_urls: &'a BTreeMap<String, String>,
     /// What the caller gives; wins over everything else.
     pub(super) given: &'a BTreeMap<String, String>,
 }
@@ -72,7 +75,7 @@ impl LocalValues<'_> {
                 ("AWS_REGION", REGION),
                 ("AWS_ACCESS_KEY_ID", CREDENTIAL),
                 ("AWS_SECRET_ACCESS_KEY", CREDENTIAL),
-                ("AWS_ENDPOINT_URL_SQS", &self.queues.endpoint()),
+                ("AWS_ENDPOINT_URL_SQS", self.queue_endpoint),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
@@ -97,13 +100,94 @@ impl LocalValues<'_> {
         match value {
             EnvValue::Literal(text) => Ok(Some(text.clone())),
             EnvValue::QueueUrl(queue) => {
-                let url = self.queues.queue_url(queue).context("the template has no such queue")?;
-                Ok(Some(url.to_owned()))
+                let url = self.queue_urls.get(queue).context("the template has no such queue")?;
+                Ok(Some(url.clone()))
             }
             EnvValue::Parameter { default: Some(default), .. } => Ok(Some(default.clone())),
             EnvValue::Parameter { name: parameter, default: None } => {
                 bail!("the parameter {parameter} has no default, and local-dev knows no value for this variable")
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
+        entries.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn parameter(default: Option<&str>) -> EnvValue {
+        EnvValue::Parameter { name: "P".to_owned(), default: default.map(str::to_owned) }
+    }
+
+    fn environment(variables: &[(&str, EnvValue)], given: &[(&str, &str)]) -> Result<BTreeMap<String, String>> {
+        let function = Function {
+            name: "f".to_owned(),
+            timeout: Duration::from_secs(1),
+            memory_mb: 128,
+            environment: variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+        };
+        let (secrets, queue_urls) =
+            (map(&[("AUTH_SECRET_KEY", "s"), ("ENCRYPTION_KEY", "e")]), map(&[("Q", "http://q")]));
+        let values = LocalValues {
+            database: Path::new("/data/local.db"),
+            secrets: &secrets,
+            queue_endpoint: "http://sqs",
+            queue_urls: &queue_urls,
+            given: &map(given),
+        };
+        let mut environment = values.environment(&function)?;
+        for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL_SQS"] {
+            assert!(environment.remove(name).is_some(), "{name}");
+        }
+        Ok(environment)
+    }
+
+    #[test]
+    fn a_function_gets_what_the_template_names_and_nothing_else() {
+        let variables = [
+            ("DATABASE_URL", parameter(None)),
+            ("DATABASE_AUTH_TOKEN", parameter(None)),
+            ("AUTH_SECRET_KEY", parameter(None)),
+            ("EXECUTIONS_QUEUE_URL", EnvValue::QueueUrl("Q".to_owned())),
+            ("TOKEN_MAX_AGE_DAYS", parameter(Some("30"))),
+            ("MODE", EnvValue::Literal("local".to_owned())),
+        ];
+        let expected = map(&[
+            ("DATABASE_URL", "file:/data/local.db"),
+            ("AUTH_SECRET_KEY", "s"),
+            ("EXECUTIONS_QUEUE_URL", "http://q"),
+            ("TOKEN_MAX_AGE_DAYS", "30"),
+            ("MODE", "local"),
+        ]);
+        assert_eq!(environment(&variables, &[]).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_the_caller_gives_wins() {
+        let variables = [("TOKEN_MAX_AGE_DAYS", parameter(Some("30"))), ("NEW", parameter(None))];
+        let given = [("TOKEN_MAX_AGE_DAYS", "1"), ("NEW", "x"), ("OTHER", "y")];
+        assert_eq!(environment(&variables, &given).unwrap(), map(&given));
+    }
+
+    #[test]
+    fn an_unknown_variable_is_an_error_that_names_it() {
+        let error = environment(&[("NEW", parameter(None))], &[]).unwrap_err();
+        assert!(format!("{error:#}").starts_with("f: NEW: the parameter P has no default"), "{error:#}");
+    }
+
+    #[test]
+    fn only_harmless_variables_are_handed_on() {
+        for name in ["OLLAMA_BASE_URL", "EXECUTION_LEASE_SECONDS", "RUST_LOG", "HTTPS_PROXY"] {
+            assert!(is_handed_on(name), "{name}");
+        }
+        for name in ["DATABASE_URL", "DATABASE_AUTH_TOKEN", "AWS_PROFILE", "ENCRYPTION_KEY", "PATH"] {
+            assert!(!is_handed_on(name), "{name}");
         }
     }
 }

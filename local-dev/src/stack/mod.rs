@@ -181,7 +181,13 @@ impl Stack {
 
         let secrets = secrets::load_or_create(&options.data_dir)?;
         let given = given_variables(&options, demo.as_ref());
-        let values = LocalValues { database: &database, secrets: &secrets, queues: &queues, given: &given };
+        let values = LocalValues {
+            database: &database,
+            secrets: &secrets,
+            queue_endpoint: &queues.endpoint(),
+            queue_urls: queues.queue_urls(),
+            given: &given,
+        };
         let hosted = template
             .functions
             .iter()

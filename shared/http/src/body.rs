@@ -19,6 +19,10 @@ use crate::{
 /// Largest request body in bytes (contract 1.5).
 pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 
+/// Deepest nesting of a request body. What is stored from it travels in answers some levels deeper, and JSON readers,
+/// ours included, commonly stop at 128.
+const MAX_DEPTH: usize = 100;
+
 /// The decoded body, put into the request's extensions. Absent when there was none.
 #[derive(Debug, Clone)]
 pub(crate) struct ParsedBody(pub(crate) Value);
@@ -53,6 +57,9 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
     if !value.is_object() && !value.is_array() {
         return Err(refused("the body must be a JSON object or array"));
     }
+    if depth(&value) > MAX_DEPTH {
+        return Err(refused(format!("the body is nested more than {MAX_DEPTH} levels deep")));
+    }
     match nul_position(&value) {
         Some(field) => Err(ApiError::invalid(Issue::new(Part::Body, field, "must not contain a NUL character"))),
         None => Ok(value),
@@ -61,6 +68,15 @@ fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
 
 fn refused(message: impl Into<String>) -> ApiError {
     ApiError::invalid(Issue::whole(Part::Body, message))
+}
+
+/// How many objects and arrays stand inside each other.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
+        Value::Object(members) => 1 + members.values().map(depth).max().unwrap_or_default(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
 }
 
 /// Where a text with a NUL character stands: the store would cut such a text.

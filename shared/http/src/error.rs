@@ -184,7 +184,10 @@ impl From<CompileError> for ApiError {
         let message = Some(error.to_string());
         let details = match error {
             CompileError::Violations(violations) => serde_json::to_value(violations).ok(),
-            CompileError::NotJson(_) | CompileError::BrokenSchema(_) | CompileError::BrokenTemplate(_) => None,
+            CompileError::NotJson(_)
+            | CompileError::NullInput
+            | CompileError::BrokenSchema(_)
+            | CompileError::BrokenTemplate(_) => None,
         };
         let body = ErrorBody { error: "Compilation Error".into(), message, details };
         Self::Refused(StatusCode::BAD_REQUEST, Box::new(body))

@@ -52,13 +52,13 @@ impl DbError {
 }
 
 fn is_transient(message: &str) -> bool {
-    const SIGNS: [&str; 6] = [
+    const SIGNS: [&str; 5] = [
         "database is locked",
         "database table is locked",
-        "SQLITE_BUSY",
-        "stream has expired",
-        "stream not found",
         "unable to open database file",
+        // A server gives up a transaction that holds up others, or refuses one more; nothing of it took effect.
+        "Transaction timed out",
+        "Server cannot handle additional transactions",
     ];
     SIGNS.iter().any(|sign| message.contains(sign))
 }

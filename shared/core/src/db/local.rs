@@ -125,13 +125,16 @@ async fn run(connection: &libsql::Connection, statement: &Statement) -> Result<R
     }
     let params: Vec<libsql::Value> = statement.params.iter().cloned().map(into_driver).collect();
     let columns: Arc<[String]> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
+    let changes_before = connection.total_changes();
     let mut cursor = prepared.query(params).await.map_err(from_driver)?;
     let mut rows = Vec::new();
     while let Some(row) = cursor.next().await.map_err(from_driver)? {
         let values = (0..row.column_count()).map(|index| row.get_value(index).map(out_of_driver));
         rows.push(Row::new(Arc::clone(&columns), values.collect::<Result<_, _>>().map_err(from_driver)?));
     }
-    Ok(Rows { rows, affected: connection.changes() })
+    // `changes` keeps the count of the last statement that wrote. One that returns rows counts as 0, as it does remotely.
+    let counts = columns.is_empty() && connection.total_changes() != changes_before;
+    Ok(Rows { rows, affected: if counts { connection.changes() } else { 0 } })
 }
 
 fn from_driver(error: libsql::Error) -> DbError {

@@ -1,8 +1,8 @@
 //! One small door to libSQL: `read` and `write`, over a local file or a remote server.
 //!
 //! A write is one atomic batch of statements with its guards in SQL, never an interactive transaction: the same code
-//! is fast on a file and one round trip remotely. Ids are made by the caller, so a write whose outcome is unknown can be
-//! repeated.
+//! is fast on a file and one round trip remotely. Ids are made by the caller, so an insert whose answer was lost can be
+//! repeated and recognised.
 
 mod error;
 mod local;
@@ -31,10 +31,32 @@ impl Statement {
     }
 
     /// Makes the whole write fail with [`DbError::Guard`] unless this statement changes exactly one row.
+    ///
+    /// Its condition should be one that the statement itself ends (a revision, an attempt, a status): a remote write with
+    /// a guard is sent again when its answer was lost, and a first try that took effect then shows as `Guard`.
     #[must_use]
     pub fn expecting_one(mut self) -> Self {
         self.expects_one = true;
         self
+    }
+
+    /// Whether a write with this statement fails as a whole when it took effect before: by its guard, or because the
+    /// row is there already. Every table has a primary key that the caller fills.
+    fn fails_when_repeated(&self) -> bool {
+        self.expects_one || self.inserts_values()
+    }
+
+    /// A statement that finds a row exactly when this one took effect: the row with the id that this insert made up.
+    fn proof(&self) -> Option<Self> {
+        let (table, columns) = self.sql.strip_prefix("INSERT INTO ")?.split_once(' ')?;
+        let has_own_id = columns.starts_with("(id,") && self.fails_when_repeated();
+        let id = self.params.first().filter(|_| has_own_id)?;
+        Some(Self::new(format!("SELECT 1 AS one FROM {table} WHERE id = ?1"), vec![id.clone()]))
+    }
+
+    fn inserts_values(&self) -> bool {
+        let sql = self.sql.trim_start();
+        sql.starts_with("INSERT INTO ") && sql.contains("VALUES") && !sql.contains("ON CONFLICT")
     }
 }
 
@@ -79,7 +101,12 @@ impl Db {
         }
     }
 
-    /// Runs the statements as one atomic unit: all of them take effect, or none; one [`Rows`] per statement.
+    /// Runs the statements as one atomic unit: all of them take effect, or none; one [`Rows`] per statement, whose
+    /// `affected` is 0 for a statement that returns rows.
+    ///
+    /// No write takes effect twice. When the answer of a remote write is lost, inserts are sent again and recognised if
+    /// they had taken effect, guarded writes are sent again, and all others fail with [`DbError::Unavailable`], of which
+    /// the caller knows only that it may have taken effect.
     pub async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
         let (batch, positions) = with_guards(statements);
         let mut answers = match &self.driver {

@@ -1,4 +1,11 @@
-use super::*;
+use std::time::{Duration, Instant};
+
+use turso_serverless::Error;
+
+use super::{
+    remote::{Effect, RemoteDb, effect_of, is_about_the_stream},
+    *,
+};
 use crate::params;
 
 /// A database file of its own, gone with the test.
@@ -89,4 +96,77 @@ async fn concurrent_writers_all_get_through() {
     }
     let rows = db.read("SELECT n FROM items", params![]).await.unwrap();
     assert_eq!(rows.first().unwrap().get::<i64>("n").unwrap(), 401);
+}
+
+#[test]
+fn knows_what_a_failed_remote_try_has_done() {
+    let http = |message: &str| effect_of(&Error::Http(message.into()));
+    let no_answer = "request to http://127.0.0.1:40429/v3/pipeline failed: error sending request";
+    for message in [no_answer, "invalid pipeline response: x", "HTTP status 502 Bad Gateway", "HTTP status 408 x"] {
+        assert_eq!(http(message), Effect::Unknown, "{message}");
+    }
+    for message in ["HTTP status 429 Too Many Requests", "HTTP status 503 Service Unavailable: busy"] {
+        assert_eq!(http(message), Effect::Postponed, "{message}");
+    }
+    for message in ["HTTP status 401 Unauthorized: 503", "HTTP status 413 x", "request to x failed: builder error"] {
+        assert_eq!(http(message), Effect::Refused, "{message}");
+    }
+    let within = |error: Error| {
+        effect_of(&Error::BatchStatementFailed { index: 0, error: Box::new(error), results: Vec::new() })
+    };
+    assert_eq!(within(Error::Busy("database is locked".into())), Effect::Postponed);
+    assert_eq!(within(Error::Error("Transaction timed out".into())), Effect::Postponed);
+    assert_eq!(within(Error::Error("SQLite error: database table is locked".into())), Effect::Postponed);
+    assert_eq!(within(Error::Constraint("UNIQUE constraint failed: items.id".into())), Effect::Refused);
+}
+
+#[test]
+fn knows_when_only_the_stream_is_gone() {
+    let gone = [
+        "HTTP status 400 Bad Request: The stream has expired due to inactivity",
+        "HTTP status 400 Bad Request",
+        "HTTP status 404 Not Found: stream not found: x",
+        "HTTP status 410 Gone: stream expired: idle 31s (limit 30s)",
+    ];
+    assert!(gone.iter().all(|message| is_about_the_stream(&Error::Http((*message).into()))));
+    assert!(!is_about_the_stream(&Error::Http("HTTP status 401 Unauthorized: 400".into())));
+    assert!(!is_about_the_stream(&Error::Error("HTTP status 400".into())));
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_is_given_up() {
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut db = RemoteDb::new(format!("http://{}", mute.local_addr().unwrap()), None);
+    db.patience = Duration::from_millis(300);
+    let begin = Instant::now();
+    for error in [
+        db.read(vec![Statement::new("SELECT 1", params![])]).await.unwrap_err(),
+        db.write(vec![Statement::new("INSERT INTO t (id, x) VALUES (?1, 1)", params!["a"])]).await.unwrap_err(),
+    ] {
+        assert!(matches!(&error, DbError::Unavailable(text) if text.contains("did not answer in time")), "{error}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn knows_which_statements_cannot_take_effect_twice() {
+    let sql = |sql: &'static str| Statement::new(sql, params!["an-id"]);
+    let insert = sql("INSERT INTO items (id, data) VALUES (?1, '{}')");
+    assert!(insert.fails_when_repeated());
+    let proof = insert.proof().unwrap();
+    assert_eq!((proof.sql.as_ref(), proof.params), ("SELECT 1 AS one FROM items WHERE id = ?1", params!["an-id"]));
+
+    let keyed = sql("INSERT INTO versions (version, name) VALUES (?1, 'x')");
+    assert!(keyed.fails_when_repeated() && keyed.proof().is_none(), "others may choose the same key");
+    let guarded = sql("UPDATE items SET n = n + 1 WHERE id = ?1 AND n = 0").expecting_one();
+    assert!(guarded.fails_when_repeated() && guarded.proof().is_none());
+    for twice in [
+        "UPDATE items SET n = n + 1 WHERE id = ?1",
+        "DELETE FROM items WHERE id = ?1",
+        "INSERT INTO items (id, data) VALUES (?1, '{}') ON CONFLICT (id) DO UPDATE SET n = n + 1",
+        "INSERT INTO items (id, data) SELECT ?1, data FROM items",
+        "CREATE TABLE t (x)",
+    ] {
+        assert!(!sql(twice).fails_when_repeated() && sql(twice).proof().is_none(), "{twice}");
+    }
 }

@@ -55,7 +55,7 @@ impl ExecutionStatus {
     }
 }
 
-/// Who created an execution.
+/// Who created an execution: `api` for an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {

@@ -14,6 +14,9 @@ pub enum CompileError {
     /// The input is not JSON.
     #[error("the input is not valid JSON: {0}")]
     NotJson(String),
+    /// The input is null (defect P-06).
+    #[error("the input is null, and a template cannot be filled with nothing")]
+    NullInput,
     /// The input violates the input schema.
     #[error("the input does not satisfy the input schema: {}", summary(.0))]
     Violations(Vec<Violation>),
@@ -39,14 +42,19 @@ pub fn compile(version: &PromptVersion, user_input: &str) -> Result<String, Comp
 
 /// Compiles a text that belongs to no stored prompt.
 pub fn compile_text(template: &str, user_input: &str) -> Result<String, CompileError> {
-    Ok(templates::render(template, &parse(user_input)?)?)
+    let data = something(parse(user_input)?)?;
+    Ok(templates::render(template, &data)?)
 }
 
-/// The input as JSON, if it satisfies the schema.
+/// The input as JSON, if it satisfies the schema and can fill a template.
 pub fn check_input(schema: &Value, user_input: &str) -> Result<Value, CompileError> {
     let data = parse(user_input)?;
     let violations = Schema::compile(schema)?.violations(&data);
-    if violations.is_empty() { Ok(data) } else { Err(CompileError::Violations(violations)) }
+    if violations.is_empty() { something(data) } else { Err(CompileError::Violations(violations)) }
+}
+
+fn something(data: Value) -> Result<Value, CompileError> {
+    if data.is_null() { Err(CompileError::NullInput) } else { Ok(data) }
 }
 
 fn parse(user_input: &str) -> Result<Value, CompileError> {

@@ -125,26 +125,18 @@ async fn run_steps(stream: &Stream, batch: Batch) -> Result<Vec<StepOutcome>, Re
 
 fn holds(stream: &Stream, condition: &Condition, outcomes: &[StepOutcome]) -> Result<bool, Refusal> {
     let succeeded = |step: usize| {
-        let outcome =
-            outcomes.get(step).ok_or_else(|| Refusal::protocol("Invalid reference to step in a batch condition"));
-        outcome.map(|outcome| matches!(outcome, Some(Ok(_))))
+        let outcome = outcomes.get(step).map(|outcome| matches!(outcome, Some(Ok(_))));
+        outcome.ok_or_else(|| Refusal::protocol("Invalid reference to step in a batch condition"))
+    };
+    let each = |conditions: &[Condition]| -> Result<Vec<bool>, Refusal> {
+        conditions.iter().map(|condition| holds(stream, condition, outcomes)).collect()
     };
     Ok(match condition {
         Condition::Ok { step } => succeeded(*step)?,
         Condition::Error { step } => !succeeded(*step)?,
         Condition::Not { cond } => !holds(stream, cond, outcomes)?,
-        Condition::And { conds } => conds
-            .iter()
-            .map(|cond| holds(stream, cond, outcomes))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .all(|holds| holds),
-        Condition::Or { conds } => conds
-            .iter()
-            .map(|cond| holds(stream, cond, outcomes))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .any(|holds| holds),
+        Condition::And { conds } => each(conds)?.iter().all(|holds| *holds),
+        Condition::Or { conds } => each(conds)?.iter().any(|holds| *holds),
         Condition::IsAutocommit => stream.connection.is_autocommit(),
     })
 }

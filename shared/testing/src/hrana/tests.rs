@@ -175,14 +175,17 @@ async fn faults_come_on_demand() {
 #[tokio::test]
 async fn too_many_streams_are_refused() {
     let (server, _folder) = started().await;
-    let mut kept = Vec::new();
-    for _ in 0..128 {
-        let connection = connect(&server, None).await;
-        connection.execute("SELECT 1", ()).await.unwrap();
-        kept.push(connection);
+    let request = |baton: Option<&str>, kind: &str| {
+        let body = json!({"baton": baton, "requests": [{"type": kind}]});
+        run::pipeline(Arc::clone(&server.state), serde_json::from_value(body).unwrap())
+    };
+    let first = request(None, "get_autocommit").await.unwrap();
+    for _ in 1..128 {
+        request(None, "get_autocommit").await.unwrap();
     }
-    let one_more = connect(&server, None).await;
-    assert!(one_more.execute("SELECT 1", ()).await.unwrap_err().to_string().starts_with("HTTP status 429"));
-    kept[0].close().await.unwrap();
-    one_more.execute("SELECT 1", ()).await.unwrap();
+    assert!(format!("{:?}", request(None, "get_autocommit").await.unwrap_err()).contains("429"));
+    let baton = first["baton"].as_str();
+    assert!(request(baton, "close").await.unwrap()["baton"].is_null());
+    request(None, "get_autocommit").await.unwrap();
+    assert!(format!("{:?}", request(baton, "get_autocommit").await.unwrap_err()).contains("invalid baton"));
 }
