@@ -25,18 +25,48 @@ static BUILT: Mutex<Vec<Built>> = Mutex::const_new(vec![]);
 
 struct Built {
     root: PathBuf,
-    release: bool,
+    profile: Profile,
     binaries: PathBuf,
+}
+
+/// How the functions are built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Quickly built, slower.
+    Dev,
+    /// Optimised, without the slow last steps of a release.
+    Quick,
+    /// As deployed.
+    Release,
+}
+
+impl Profile {
+    /// The profile's name in `Cargo.toml`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Quick => "quick",
+            Self::Release => "release",
+        }
+    }
+
+    /// Its directory below cargo's target directory.
+    const fn directory(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Quick | Self::Release => self.name(),
+        }
+    }
 }
 
 /// Builds the binaries of all functions and returns the directory that holds them.
 ///
 /// With `show_output`, cargo's progress goes to our own standard error; otherwise it is part of
 /// the error when the build fails.
-pub async fn build_functions(root: &Path, template: &Template, release: bool, show_output: bool) -> Result<PathBuf> {
+pub async fn build_functions(root: &Path, template: &Template, profile: Profile, show_output: bool) -> Result<PathBuf> {
     // Held while building: whoever comes next waits for the result instead of building too.
     let mut built = BUILT.lock().await;
-    if let Some(done) = built.iter().find(|done| done.root == root && done.release == release) {
+    if let Some(done) = built.iter().find(|done| done.root == root && done.profile == profile) {
         return Ok(done.binaries.clone());
     }
     let mut cargo = Command::new("cargo");
@@ -46,9 +76,7 @@ pub async fn build_functions(root: &Path, template: &Template, release: bool, sh
     for function in &template.functions {
         cargo.args(["--bin", &function.name]);
     }
-    if release {
-        cargo.arg("--release");
-    }
+    cargo.args(["--profile", profile.name()]);
     let cannot_start = "cannot start cargo";
     if show_output {
         let status = cargo.stdout(Stdio::inherit()).stderr(Stdio::inherit()).status().await.context(cannot_start)?;
@@ -61,8 +89,8 @@ pub async fn build_functions(root: &Path, template: &Template, release: bool, sh
             bail!("The build failed:\n{}", String::from_utf8_lossy(&output.stderr));
         }
     }
-    let binaries = target_dir(root).await?.join(if release { "release" } else { "debug" });
-    built.push(Built { root: root.to_owned(), release, binaries: binaries.clone() });
+    let binaries = target_dir(root).await?.join(profile.directory());
+    built.push(Built { root: root.to_owned(), profile, binaries: binaries.clone() });
     Ok(binaries)
 }
 

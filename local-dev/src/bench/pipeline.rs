@@ -280,7 +280,7 @@ fn cores() -> usize {
 }
 
 fn build(args: &PipelineArgs) -> &'static str {
-    if args.debug { "debug" } else { "release" }
+    if args.debug { "debug" } else { "optimised" }
 }
 
 fn print(args: &PipelineArgs, latency: &Latency, throughput: &Throughput) {

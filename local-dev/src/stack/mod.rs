@@ -14,7 +14,7 @@ use anyhow::{Context, Result, bail};
 use tokio::net::TcpListener;
 
 use crate::{
-    build,
+    build::{self, Profile},
     clock::Clock,
     demo::DemoProvider,
     gateway::Gateway,
@@ -111,6 +111,17 @@ impl StackOptions {
     }
 }
 
+impl StackOptions {
+    /// Benchmarks start prebuilt binaries and can do without the slow last steps; `cargo lambda watch` builds releases.
+    fn profile(&self) -> Profile {
+        match (self.release, self.runtime) {
+            (false, _) => Profile::Dev,
+            (true, Runtime::Host) => Profile::Quick,
+            (true, Runtime::Watch) => Profile::Release,
+        }
+    }
+}
+
 /// The running system. Dropping it stops everything, without waiting; [`Stack::shutdown`] waits.
 #[derive(Debug)]
 pub struct Stack {
@@ -169,7 +180,7 @@ impl Stack {
         reporter.step("Building the functions");
         let started = Instant::now();
         let (binaries, queues) = tokio::try_join!(
-            build::build_functions(&options.root, &template, options.release, options.show_build),
+            build::build_functions(&options.root, &template, options.profile(), options.show_build),
             QueueServer::start(&tools, &template.queues, &log_dir),
         )?;
         reporter.step(format!("Built in {:.1} s", started.elapsed().as_secs_f64()));
