@@ -4,6 +4,8 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::{fuzz::FuzzArgs, openapi::CompareArgs};
+
 /// Runs the whole system on this machine: functions, queues, database and clock, in one command.
 ///
 /// Nothing has to be installed but Rust and Python 3 (with venv). The first start builds everything
@@ -57,6 +59,21 @@ pub enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Calls a fresh system with thousands of made-up requests and compares every answer with docs/openapi.json
+    Fuzz(FuzzArgs),
+    /// Works with the OpenAPI document
+    Openapi {
+        /// What to do with it.
+        #[command(subcommand)]
+        what: OpenApi,
+    },
+}
+
+/// What can be done with the OpenAPI document.
+#[derive(Debug, Subcommand)]
+pub enum OpenApi {
+    /// Prints how it differs from another document; fails on differences that nobody accepted
+    Compare(CompareArgs),
 }
 
 /// Benchmarks.
@@ -113,5 +130,7 @@ mod tests {
         assert!(Cli::try_parse_from(["cargo dev", "--port", "0"]).is_err());
         let cli = Cli::parse_from(["cargo dev", "bench", "pipeline", "--json", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Pipeline(_) })));
+        let cli = Cli::parse_from(["cargo dev", "openapi", "compare", "--contract", "x.json"]);
+        assert!(matches!(cli.command, Some(Command::Openapi { what: OpenApi::Compare(_) })));
     }
 }

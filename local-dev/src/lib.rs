@@ -12,6 +12,7 @@
 //! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks. What happens is told as [`report`]
 //! events. Nothing here is deployed.
 
+mod api;
 pub mod bench;
 pub mod build;
 pub mod child;
@@ -20,9 +21,11 @@ pub mod clock;
 pub mod console;
 pub mod demo;
 pub mod dev;
+pub mod fuzz;
 pub mod gateway;
 pub mod host;
 pub mod invoke;
+pub mod openapi;
 pub mod poller;
 pub mod report;
 pub mod secrets;

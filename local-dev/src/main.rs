@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use local_dev::{
     bench,
-    cli::{Bench, Cli, Command},
-    dev,
+    cli::{Bench, Cli, Command, OpenApi},
+    dev, fuzz, openapi,
 };
 
 #[tokio::main]
@@ -15,6 +15,8 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         None => dev::run(cli.start).await,
         Some(Command::Bench { what: Bench::Pipeline(args) }) => bench::pipeline(args).await,
+        Some(Command::Fuzz(args)) => fuzz::command(args).await,
+        Some(Command::Openapi { what: OpenApi::Compare(args) }) => openapi::compare(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! The Python virtual environment that holds `cargo-lambda` and moto.
+//! Python virtual environments with pinned tools: one for `cargo-lambda` and moto, one for schemathesis.
 
 use std::{
     fs::{self, File},
@@ -9,34 +9,58 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-const REQUIREMENTS: &str = include_str!("../requirements.txt");
+/// Tools that are installed together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolSet {
+    /// Name of the environment's directory.
+    pub name: &'static str,
+    /// Exact versions of everything, as `pip freeze` lists them.
+    pub requirements: &'static str,
+    /// What they are, for people who wait for them.
+    pub description: &'static str,
+}
+
+/// What every stack needs.
+pub const STACK_TOOLS: ToolSet =
+    ToolSet { name: "venv", requirements: include_str!("../requirements.txt"), description: "cargo-lambda and moto" };
+
+/// What `cargo dev fuzz` needs besides.
+pub const FUZZ_TOOLS: ToolSet =
+    ToolSet { name: "venv-fuzz", requirements: include_str!("fuzz/requirements.txt"), description: "schemathesis" };
+
 /// What the pinned versions need at least.
 const OLDEST_PYTHON: &str = "3.11";
 
 /// Tools that are ready to use.
 #[derive(Debug, Clone)]
 pub struct ToolEnv {
+    set: ToolSet,
     venv: PathBuf,
 }
 
 impl ToolEnv {
-    /// Makes sure that the environment in `dir`/venv has exactly the pinned versions.
+    /// Makes sure that the environment of [`STACK_TOOLS`] in `dir` has exactly the pinned versions.
+    pub fn prepare(dir: &Path, progress: &dyn Fn(&str)) -> Result<Self> {
+        Self::prepare_set(STACK_TOOLS, dir, progress)
+    }
+
+    /// Makes sure that the environment of these tools in `dir` has exactly the pinned versions.
     ///
     /// Several processes may call this at once; one works and the others wait. When nothing has
     /// to be done it takes a few file accesses.
-    pub fn prepare(dir: &Path, progress: &dyn Fn(&str)) -> Result<Self> {
+    pub fn prepare_set(set: ToolSet, dir: &Path, progress: &dyn Fn(&str)) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let venv = dir.join("venv");
-        let tools = Self { venv: venv.clone() };
+        let venv = dir.join(set.name);
+        let tools = Self { set, venv: venv.clone() };
         if tools.is_current() {
             return Ok(tools);
         }
-        let lock = File::create(dir.join("venv.lock")).context("cannot create a lock file")?;
+        let lock = File::create(dir.join(format!("{}.lock", set.name))).context("cannot create a lock file")?;
         lock.lock().context("cannot lock the tool environment")?;
         if tools.is_current() {
             return Ok(tools);
         }
-        progress("Preparing tools (first use: cargo-lambda and moto from PyPI, about 15 s)");
+        progress(&format!("Preparing tools (first use: {} from PyPI, about 15 s)", set.description));
         let python = find_python()?;
         if venv.exists() {
             fs::remove_dir_all(&venv).with_context(|| format!("cannot remove {}", venv.display()))?;
@@ -46,19 +70,24 @@ impl ToolEnv {
         tools.install(dir)?;
         // Last of all, and in one step: an interrupted installation has no stamp.
         let fresh = venv.join("stamp.new");
-        fs::write(&fresh, REQUIREMENTS).context("cannot write the stamp of the tool environment")?;
+        fs::write(&fresh, set.requirements).context("cannot write the stamp of the tool environment")?;
         fs::rename(&fresh, tools.stamp()).context("cannot write the stamp of the tool environment")?;
         Ok(tools)
     }
 
     /// The environment's Python.
     pub fn python(&self) -> PathBuf {
-        self.venv.join("bin").join("python")
+        self.program("python")
     }
 
     /// The `cargo-lambda` program; its first argument is `lambda`.
     pub fn cargo_lambda(&self) -> PathBuf {
-        self.venv.join("bin").join("cargo-lambda")
+        self.program("cargo-lambda")
+    }
+
+    /// A program of the environment.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.venv.join("bin").join(name)
     }
 
     fn stamp(&self) -> PathBuf {
@@ -66,14 +95,14 @@ impl ToolEnv {
     }
 
     fn is_current(&self) -> bool {
-        let stamped = fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == REQUIREMENTS);
+        let stamped = fs::read_to_string(self.stamp()).is_ok_and(|stamp| stamp == self.set.requirements);
         // A Python that was upgraded or removed leaves dangling links behind.
         stamped && self.python().exists()
     }
 
     fn install(&self, dir: &Path) -> Result<()> {
-        let list = dir.join("requirements.txt");
-        fs::write(&list, REQUIREMENTS).context("cannot write the list of tools")?;
+        let list = dir.join(format!("{}-requirements.txt", self.set.name));
+        fs::write(&list, self.set.requirements).context("cannot write the list of tools")?;
         let output = Command::new(self.python())
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "-r"])
             .arg(&list)

@@ -24,7 +24,9 @@ async fn the_table_and_the_routers_know_the_same_operations() {
 /// The operation with something in place of its path parameters, so that it is reached whatever it then answers.
 async fn status(app: &TestApp, rule: &Rule, token: Option<&str>, key: Option<&str>) -> u16 {
     let path = rule.path.replace("{type}", "llm-api-key").replace("{identifier}", "x").replace("{pattern}", "x");
-    let path = path.replace("{id}", "0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10");
+    let path = path
+        .replace("{id}", "0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10")
+        .replace("{groupId}", "0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10");
     let mut call = app.call(rule.method, &path);
     call = match token {
         Some(token) => call.bearer(token),
@@ -95,6 +97,9 @@ async fn keys_reach_what_their_scope_opens() {
             match rule.access {
                 Access::Public => assert!(is_admitted(status), "{rule:?}: {status}"),
                 Access::SignedIn { keys: Keys::Ignored, .. } => assert_eq!(status, 401, "{rule:?}"),
+                Access::SignedIn { keys: Keys::AnyScope, .. } => {
+                    assert!(is_admitted(status), "{scope:?} at {rule:?}: {status}");
+                }
                 Access::SignedIn { keys: Keys::Scope(wanted), .. } if wanted == scope => {
                     assert!(is_admitted(status), "{scope:?} at {rule:?}: {status}");
                 }
@@ -131,6 +136,27 @@ fn the_table_gives_the_rights_of_the_contract() {
         ("DELETE", "/api/v1/prompts/{id}", Role::User),
         ("POST", "/api/v1/executions", Role::User),
         ("DELETE", "/api/v1/executions/{id}", Role::User),
+        ("POST", "/api/v1/test-data/compile-prompt", Role::Viewer),
+        ("POST", "/api/v1/test-data/groups", Role::User),
+        ("PUT", "/api/v1/test-data/groups/{id}", Role::User),
+        ("DELETE", "/api/v1/test-data/groups/{id}", Role::User),
+        ("POST", "/api/v1/test-data/groups/{groupId}/items", Role::User),
+        ("POST", "/api/v1/test-data/groups/{groupId}/items/bulk", Role::User),
+        ("PUT", "/api/v1/test-data/items/{id}", Role::User),
+        ("DELETE", "/api/v1/test-data/items/{id}", Role::User),
+        ("POST", "/api/v1/files", Role::User),
+        ("DELETE", "/api/v1/files/{id}", Role::User),
+        ("POST", "/api/v1/prompts/{id}/generate-adjustment", Role::Viewer),
+        ("POST", "/api/v1/comments", Role::Viewer),
+        ("DELETE", "/api/v1/comments/{id}", Role::Viewer),
+        ("POST", "/api/v1/api-keys", Role::User),
+        ("PUT", "/api/v1/api-keys/{id}", Role::User),
+        ("DELETE", "/api/v1/api-keys/{id}", Role::User),
+        ("POST", "/api/v1/users/invite", Role::Admin),
+        ("POST", "/api/v1/users/cleanup", Role::Admin),
+        ("PUT", "/api/v1/users/{id}", Role::Admin),
+        ("PUT", "/api/v1/users/{id}/profile", Role::Admin),
+        ("DELETE", "/api/v1/users/{id}", Role::Admin),
         ("POST", "/api/v1/settings", Role::Admin),
         ("PUT", "/api/v1/settings/{id}", Role::Admin),
         ("DELETE", "/api/v1/settings/{id}", Role::Admin),

@@ -68,6 +68,7 @@ async fn invite(app: &TestApp, email: &str, token: &str, seconds: i64) {
     let invitation = Invitation {
         token_digest: digest(token),
         token_encrypted: String::new(),
+        invited_at: now,
         expires_at: now.plus_seconds(seconds),
     };
     let user = User {
@@ -77,6 +78,7 @@ async fn invite(app: &TestApp, email: &str, token: &str, seconds: i64) {
         status: UserStatus::Pending,
         password_hash: None,
         session_version: 0,
+        profile: None,
         invitation: Some(invitation),
         invited_by: None,
     };

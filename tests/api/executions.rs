@@ -101,7 +101,7 @@ fn asked(app: &TestApp, path: &str) -> Value {
 /// Stores a file as an upload would.
 async fn add_file(app: &TestApp, name: &str, mime_type: &str, base64: &str) -> String {
     let id = ids::new_id();
-    let data = json!({"name": name, "originalName": name, "mimeType": mime_type}).to_string();
+    let data = json!({"name": name, "originalName": name, "mimeType": mime_type, "size": 1}).to_string();
     let file = "INSERT INTO files (id, data, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)";
     let content = "INSERT INTO file_contents (file_id, base64) VALUES (?1, ?2)";
     let writes =

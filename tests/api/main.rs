@@ -1,13 +1,23 @@
 //! The contract, operation by operation, in one process.
 
 mod access;
+mod api_keys;
 mod auth;
+mod comments;
+mod dashboard;
+mod deployment_embeddings;
+mod deployments;
 mod edge;
 mod executions;
+mod files;
+mod group_runs;
+mod jobs;
 mod openapi;
 mod prompts;
 mod providers;
 mod routes;
 mod settings;
 mod system;
+mod test_data;
+mod users;
 mod worker;

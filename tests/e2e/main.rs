@@ -4,5 +4,7 @@
 
 mod client;
 mod faults;
+mod guide;
 mod main_job;
-mod readme;
+mod properties;
+mod typescript;

@@ -6,8 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use api_deployments::DeploymentsState;
 use api_executions::ExecutionsState;
+use api_jobs::JobsState;
 use api_settings::SettingsState;
+use api_users::UsersState;
 use job_execution::Worker;
 use job_maintenance::Maintenance;
 use serde_json::{Value, json};
@@ -182,6 +185,7 @@ impl TestApp {
             session_version: 0,
             invitation: None,
             invited_by: None,
+            profile: None,
         };
         let insert = users::insert(&ids::new_id(), &user, Timestamp::now());
         self.db.write(vec![insert]).await.expect("the account is new");
@@ -221,6 +225,7 @@ impl TestApp {
             key_hash: None,
             scopes: scopes.to_vec(),
             status: ApiKeyStatus::Active,
+            expires_at: None,
         };
         let insert = api_keys::insert(&ids::new_id(), &row, Timestamp::now());
         self.db.write(vec![insert]).await.expect("the key is new");
@@ -246,12 +251,24 @@ impl TestApp {
 
 /// The routes of every API function, by the name of the function.
 fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Vec<(&'static str, OpenApiRouter)> {
+    let users = UsersState { app: app.clone(), cipher: settings.cipher.clone() };
+    let ExecutionsState { registry, dispatcher, .. } = executions.clone();
+    let deployments = DeploymentsState { app: app.clone(), registry, dispatcher };
+    let jobs = JobsState { app: app.clone(), allows_private_targets: false };
     vec![
         ("api-system", api_system::routes(app.clone())),
         ("api-auth", api_auth::routes(app.clone())),
+        ("api-users", api_users::routes(users)),
+        ("api-api-keys", api_api_keys::routes(app.clone())),
+        ("api-comments", api_comments::routes(app.clone())),
         ("api-settings", api_settings::routes(settings)),
         ("api-prompts", api_prompts::routes(app.clone())),
         ("api-executions", api_executions::routes(executions)),
+        ("api-deployments", api_deployments::routes(deployments)),
+        ("api-jobs", api_jobs::routes(jobs)),
+        ("api-dashboard", api_dashboard::routes(app.clone())),
+        ("api-test-data", api_test_data::routes(app.clone())),
+        ("api-files", api_files::routes(app.clone())),
     ]
 }
 

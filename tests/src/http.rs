@@ -23,8 +23,10 @@ pub struct Answer {
     pub status: StatusCode,
     /// Headers.
     pub headers: HeaderMap,
-    /// Body as text.
+    /// Body as text; what is no text in it is replaced.
     pub text: String,
+    /// Body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Call {
@@ -71,8 +73,8 @@ impl Call {
         let response = self.edge.oneshot(request).await.expect("routers answer everything");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("the body can be read").to_bytes();
-        let text = String::from_utf8(bytes.to_vec()).expect("answers are text");
-        let answer = Answer { status: parts.status, headers: parts.headers, text };
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let answer = Answer { status: parts.status, headers: parts.headers, text, bytes: bytes.to_vec() };
         assert_documented(&method, &path, &answer);
         answer
     }

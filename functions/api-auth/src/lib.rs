@@ -5,10 +5,10 @@ mod wire;
 use axum::extract::State;
 use axum::http::StatusCode;
 use shared_core::{Document, Timestamp, users};
-use shared_http::{ApiResult, App, Caller, Created, Data, Json, SourceAddress};
+use shared_http::{ApiResult, App, Caller, Created, Data, Json, LoginUser, SourceAddress};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use wire::{ActivateUserRequest, AuthCheck, AuthSession, LoginRequest, LoginUser, RegisterFirstAdminRequest};
+use wire::{ActivateUserRequest, AuthCheck, AuthSession, LoginRequest, RegisterFirstAdminRequest};
 
 /// The routes of this function.
 pub fn routes(app: App) -> OpenApiRouter {

@@ -1,8 +1,7 @@
 //! Bodies of `/api/v1/auth`.
 
 use serde::{Deserialize, Serialize};
-use shared_core::users::{Role, User};
-use shared_http::RequestBody;
+use shared_http::{LoginUser, RequestBody};
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
@@ -45,20 +44,6 @@ pub(crate) struct AuthSession {
     /// Opaque bearer token, cookie-safe.
     pub(crate) token: String,
     pub(crate) user: LoginUser,
-}
-
-/// The signed-in user as the frontend knows it.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct LoginUser {
-    email: String,
-    name: String,
-    role: Role,
-}
-
-impl From<User> for LoginUser {
-    fn from(user: User) -> Self {
-        Self { email: user.email, name: user.name, role: user.role }
-    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,5 +1,7 @@
-//! `/api/v1/executions`: executions and the providers that run them (contract 9 and 11).
+//! `/api/v1/executions` and `/api/v1/execution-bundles`: executions, the bundles of group runs and the providers that
+//! run them (contract 9 to 11).
 
+mod bundles;
 mod csv;
 mod providers;
 mod wire;
@@ -10,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared_core::{
-    Db, ProviderName, Timestamp,
+    Db, Timestamp,
     config::Env,
     executions::{self, pipeline},
     secrets::Cipher,
@@ -65,6 +67,7 @@ pub fn routes(state: ExecutionsState) -> OpenApiRouter {
         .routes(routes!(providers::list_provider_models))
         .routes(routes!(update_execution_fields))
         .routes(routes!(get_execution, cancel_execution))
+        .routes(routes!(bundles::list_execution_bundles))
         .with_state(state)
 }
 
@@ -82,34 +85,27 @@ async fn create_executions(
     caller: Caller,
     Json(body): Json<CreateExecutionRequest>,
 ) -> ApiResult<Created<ExecutionsCreated>> {
-    if let Some(group) = body.test_data_group_id() {
-        if !body.names_prompt() {
-            return Err(ApiError::bad_request("Validation error", "a group run needs a promptId"));
-        }
-        return Err(ApiError::not_found(format!("there is no test data group with id {group}")));
-    }
-    let created = executions::create(state.db(), body.into_new(caller.origin()), Timestamp::now()).await?;
+    let (group, now) = (body.test_data_group_id().map(str::to_owned), Timestamp::now());
+    let new = body.into_new(caller.origin());
+    let created = match group {
+        Some(group) => executions::create_group_run(state.db(), &group, new, now).await?,
+        None => executions::create(state.db(), new, now).await?,
+    };
     for provider in created.providers {
-        announce(&state, provider).await;
+        state.dispatcher.start(provider).await;
     }
     Ok(Created(ExecutionsCreated { execution_ids: created.ids }))
-}
-
-/// Starts what has a free place. The executions are recorded already, so a failure here is no failure of the request:
-/// maintenance starts them later.
-async fn announce(state: &ExecutionsState, provider: ProviderName) {
-    if let Err(error) = state.dispatcher.dispatch(provider).await {
-        tracing::warn!(%error, provider = provider.as_str(), "dispatch postponed to maintenance");
-    }
 }
 
 /// `GET /api/v1/executions`: one page, or all matching rows as CSV.
 #[utoipa::path(
     get, path = "/api/v1/executions", operation_id = "listExecutions", tag = "executions",
     params(ListExecutionsQuery),
-    responses((status = 200, description = "A page, or a CSV attachment when downloadCsv is true.", content(
-        (Data<PageOf<ExecutionResponse>> = "application/json"), (String = "text/csv")
-    )))
+    responses((
+        status = 200, description = "A page, or a CSV attachment when downloadCsv is true.",
+        headers(("Content-Disposition" = String, description = "With CSV only.")),
+        content((Data<PageOf<ExecutionResponse>> = "application/json"), (String = "text/csv"))
+    ))
 )]
 async fn list_executions(
     State(state): State<ExecutionsState>,
@@ -175,7 +171,7 @@ async fn get_execution(
 )]
 async fn cancel_execution(State(state): State<ExecutionsState>, Path(path): Path<UuidPath>) -> ApiResult<StatusCode> {
     let provider = pipeline::cancel(state.db(), &path.id, Timestamp::now()).await?;
-    announce(&state, provider).await;
+    state.dispatcher.start(provider).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

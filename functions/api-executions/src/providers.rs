@@ -21,14 +21,25 @@ pub(crate) struct ProviderHealth {
     supports_file_upload: bool,
 }
 
+/// By name; only configured providers appear.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProviderHealthMap(BTreeMap<String, ProviderHealth>);
+
+/// Names of the configured providers.
+#[derive(Serialize, ToSchema)]
+#[schema(value_type = Vec<String>)]
+pub(crate) struct ProviderNameList(Vec<ProviderName>);
+
+/// The models of every available provider.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProviderModelMap(BTreeMap<String, Vec<String>>);
+
 /// `GET /api/v1/executions/providers/health`: how every configured provider does.
 #[utoipa::path(
     get, path = "/api/v1/executions/providers/health", operation_id = "getProviderHealth", tag = "providers",
-    responses((status = 200, body = Data<BTreeMap<String, ProviderHealth>>))
+    responses((status = 200, body = Data<ProviderHealthMap>))
 )]
-pub(crate) async fn get_provider_health(
-    State(state): State<ExecutionsState>,
-) -> ApiResult<Data<BTreeMap<String, ProviderHealth>>> {
+pub(crate) async fn get_provider_health(State(state): State<ExecutionsState>) -> ApiResult<Data<ProviderHealthMap>> {
     let health = state.registry.health().await?.into_iter().map(|health| {
         let (models, error) = match health.models {
             Ok(models) => (models, None),
@@ -38,17 +49,17 @@ pub(crate) async fn get_provider_health(
         let shown = ProviderHealth { available: error.is_none(), models, error, supports_file_upload };
         (health.provider.to_string(), shown)
     });
-    Ok(Data { data: health.collect() })
+    Ok(Data { data: ProviderHealthMap(health.collect()) })
 }
 
 /// `GET /api/v1/executions/providers/list`: names of the configured providers, reachable or not.
 #[utoipa::path(
     get, path = "/api/v1/executions/providers/list", operation_id = "listProviders", tag = "providers",
-    responses((status = 200, body = Data<Vec<String>>))
+    responses((status = 200, body = Data<ProviderNameList>))
 )]
-pub(crate) async fn list_providers(State(state): State<ExecutionsState>) -> ApiResult<Data<Vec<ProviderName>>> {
+pub(crate) async fn list_providers(State(state): State<ExecutionsState>) -> ApiResult<Data<ProviderNameList>> {
     let active = settings::active_providers(&state.app.db).await?;
-    Ok(Data { data: active.into_iter().map(|(name, _)| name).collect() })
+    Ok(Data { data: ProviderNameList(active.into_iter().map(|(name, _)| name).collect()) })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -66,16 +77,16 @@ impl RequestQuery for ModelsQuery {}
 #[utoipa::path(
     get, path = "/api/v1/executions/providers/models", operation_id = "listProviderModels", tag = "providers",
     params(ModelsQuery),
-    responses((status = 200, body = Data<BTreeMap<String, Vec<String>>>))
+    responses((status = 200, body = Data<ProviderModelMap>))
 )]
 pub(crate) async fn list_provider_models(
     State(state): State<ExecutionsState>,
     Query(query): Query<ModelsQuery>,
-) -> ApiResult<Data<BTreeMap<String, Vec<String>>>> {
+) -> ApiResult<Data<ProviderModelMap>> {
     let with_files_only = query.supports_file_upload == Some(true);
     let available = state.registry.health().await?.into_iter().filter_map(|health| {
         let is_wanted = health.supports_file_upload || !with_files_only;
         is_wanted.then_some((health.provider.to_string(), health.models.ok()?))
     });
-    Ok(Data { data: available.collect() })
+    Ok(Data { data: ProviderModelMap(available.collect()) })
 }

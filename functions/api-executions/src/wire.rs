@@ -98,10 +98,6 @@ impl CreateExecutionRequest {
         self.test_data_group_id.as_deref().filter(|id| !id.is_empty())
     }
 
-    pub(crate) fn names_prompt(&self) -> bool {
-        self.prompt_id.is_some()
-    }
-
     pub(crate) fn into_new(self, origin: Origin) -> NewExecutions {
         let target = |ProviderModel(text): ProviderModel| {
             let (provider, model) = text.split_once(':').unwrap_or((&text, ""));
@@ -119,6 +115,7 @@ impl CreateExecutionRequest {
             trace_id: self.trace_id,
             file_id: self.file_id.filter(|id| !id.is_empty()),
             origin,
+            webhook_destination_ids: Vec::new(),
         }
     }
 }
@@ -126,7 +123,7 @@ impl CreateExecutionRequest {
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ExecutionsCreated {
-    /// In the order of `providerModel`.
+    /// In the order of `providerModel`; within one of them the newest item of a group first.
     pub(crate) execution_ids: Vec<String>,
 }
 
@@ -332,6 +329,7 @@ pub(crate) struct ExecutionStats {
     #[schema(minimum = 0)]
     failed: u64,
     /// Only providers with executions.
+    #[schema(value_type = HashMap<ProviderName, u64>)]
     by_provider: BTreeMap<String, u64>,
 }
 

@@ -1,20 +1,19 @@
-//! `/api/v1/prompts`: prompts, their versions and previews (contract 6 to 8).
+//! `/api/v1/prompts`: prompts, their versions, previews and calibration (contract 6 to 8 and 12).
 
 mod wire;
 
 use axum::{extract::State, http::StatusCode};
 use shared_core::{
-    Timestamp,
+    Timestamp, calibration,
     prompts::{self, PromptError},
 };
-use shared_http::{
-    ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
-};
+use shared_http::{ApiResult, App, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{
-    CreatePromptRequest, ListPromptsQuery, PatternPath, PreviewPromptRequest, PreviewPromptResult, PromptPage,
-    PromptResponse, PromptSelectList, RecentPromptsQuery, UpdatePromptRequest,
+    AdjustmentResult, CreatePromptRequest, GenerateAdjustmentRequest, ListPromptsQuery, PatternPath,
+    PreviewPromptRequest, PreviewPromptResult, PromptResponse, PromptSelectList, RecentPromptsQuery,
+    UpdatePromptRequest,
 };
 
 /// The routes of this function.
@@ -26,6 +25,7 @@ pub fn routes(app: App) -> OpenApiRouter {
         .routes(routes!(search_prompts))
         .routes(routes!(preview_prompt))
         .routes(routes!(get_prompt, update_prompt, delete_prompt))
+        .routes(routes!(generate_prompt_adjustment))
         .with_state(app)
 }
 
@@ -42,7 +42,7 @@ async fn list_prompt_choices(State(app): State<App>) -> ApiResult<Data<PromptSel
 /// `GET /api/v1/prompts`: one page, each prompt with all its versions.
 #[utoipa::path(
     get, path = "/api/v1/prompts", operation_id = "listPrompts", tag = "prompts", params(ListPromptsQuery),
-    responses((status = 200, body = Data<PromptPage>))
+    responses((status = 200, body = Data<PageOf<PromptResponse>>))
 )]
 async fn list_prompts(
     State(app): State<App>,
@@ -146,15 +146,36 @@ async fn update_prompt(
     Ok(Data { data: prompt.into() })
 }
 
-/// `DELETE /api/v1/prompts/{id}`: deletes a prompt with all its versions; its executions stay readable.
+/// `DELETE /api/v1/prompts/{id}`: deletes a prompt with all its versions unless a deployment uses it; its executions stay
+/// readable (decision P-09).
 #[utoipa::path(
     delete, path = "/api/v1/prompts/{id}", operation_id = "deletePrompt", tag = "prompts", params(UuidPath),
-    responses((status = 204, description = "Done. The body is empty."), (status = 404, body = ErrorEnvelope))
+    responses(
+        (status = 204, description = "Done. The body is empty."),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
 )]
 async fn delete_prompt(State(app): State<App>, Path(path): Path<UuidPath>) -> ApiResult<StatusCode> {
-    let answers = app.db.write(vec![prompts::delete(&path.id)]).await?;
-    match answers.first().map(|answer| answer.affected) {
-        Some(1) => Ok(StatusCode::NO_CONTENT),
-        _ => Err(ApiError::from(PromptError::NotFound)),
-    }
+    prompts::delete(&app.db, &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/prompts/{id}/generate-adjustment`: writes a text that asks a model to improve the prompt in the light of
+/// comments; 400 when one of them does not fit.
+#[utoipa::path(
+    post, path = "/api/v1/prompts/{id}/generate-adjustment", operation_id = "generatePromptAdjustment",
+    tag = "prompts", params(UuidPath), request_body = GenerateAdjustmentRequest,
+    responses(
+        (status = 200, body = Data<AdjustmentResult>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn generate_prompt_adjustment(
+    State(app): State<App>,
+    Path(path): Path<UuidPath>,
+    Json(body): Json<GenerateAdjustmentRequest>,
+) -> ApiResult<Data<AdjustmentResult>> {
+    let task = body.task();
+    let adjustment = calibration::adjust(&app.db, &path.id, body.into_comment_ids(), task).await?;
+    Ok(Data { data: adjustment.into() })
 }

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared_core::{
     Document, Timestamp,
+    calibration::{Adjustment, Task},
     prompts::{NewPrompt, Prompt, PromptEdit, PromptOptions, PromptOrder, PromptVersion},
     schemas::Schema,
 };
-use shared_http::{DirectionParam, Issue, PageOf, Part, RequestBody, RequestQuery};
+use shared_http::{DirectionParam, Issue, Part, RequestBody, RequestQuery};
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Deserialize, ToSchema)]
@@ -203,9 +204,6 @@ pub(crate) struct PromptResponse {
     updated_at: Timestamp,
 }
 
-/// One page of prompts, each with its full version history.
-pub(crate) type PromptPage = PageOf<PromptResponse>;
-
 impl From<Document<Prompt>> for PromptResponse {
     fn from(found: Document<Prompt>) -> Self {
         let prompt = found.data;
@@ -227,6 +225,7 @@ impl From<Document<Prompt>> for PromptResponse {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PromptSelectList {
     /// Newest prompt first.
+    #[schema(inline)]
     pub(crate) items: Vec<PromptChoice>,
 }
 
@@ -235,6 +234,7 @@ pub(crate) struct PromptChoice {
     id: String,
     name: String,
     /// Newest version first.
+    #[schema(inline)]
     versions: Vec<VersionChoice>,
 }
 
@@ -255,5 +255,53 @@ impl From<Document<Prompt>> for PromptChoice {
         };
         let versions = found.data.versions.into_iter().rev().map(choice).collect();
         Self { id: found.id, name: found.data.name, versions }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct GenerateAdjustmentRequest {
+    /// An empty list is refused with 400; a comment that is named twice counts once.
+    #[schema(inline)]
+    comment_ids: Vec<CommentId>,
+    /// Ask for a consolidated list of changes first.
+    #[serde(default)]
+    #[schema(default = false)]
+    summarize: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(format = "uuid")]
+struct CommentId(String);
+
+impl RequestBody for GenerateAdjustmentRequest {}
+
+impl GenerateAdjustmentRequest {
+    pub(crate) fn task(&self) -> Task {
+        if self.summarize { Task::Summarize } else { Task::Revise }
+    }
+
+    pub(crate) fn into_comment_ids(self) -> Vec<String> {
+        self.comment_ids.into_iter().map(|CommentId(id)| id).collect()
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AdjustmentResult {
+    adjustment_prompt: String,
+    /// Text of the prompt's current version.
+    original_prompt: String,
+    #[schema(minimum = 1)]
+    comments_processed: usize,
+}
+
+impl From<Adjustment> for AdjustmentResult {
+    fn from(adjustment: Adjustment) -> Self {
+        Self {
+            adjustment_prompt: adjustment.adjustment_prompt,
+            original_prompt: adjustment.original_prompt,
+            comments_processed: adjustment.comments_processed,
+        }
     }
 }

@@ -8,7 +8,10 @@ use shared_core::{
     settings::{NewSetting, ServiceName, Setting, SettingEdit, SettingType},
 };
 use shared_http::{ApiError, Issue, Part, RequestBody, parse_body};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::{
+    IntoParams, ToSchema,
+    openapi::schema::{Object, ObjectBuilder, Type},
+};
 
 use crate::masked;
 
@@ -385,5 +388,11 @@ pub(crate) struct SettingsByTypeList {
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct DeleteSettingResult {
+    /// Always true.
+    #[schema(schema_with = always_true)]
     pub(crate) success: bool,
+}
+
+fn always_true() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
 }

@@ -2,7 +2,7 @@
 //!
 //! Its router also answers paths that no other function owns.
 
-use std::{sync::LazyLock, time::Instant};
+use std::{collections::HashMap, sync::LazyLock, time::Instant};
 
 use axum::{
     Json as PlainJson,
@@ -11,6 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use serde_json::Value;
 use shared_core::{Timestamp, prompts, settings};
 use shared_http::{ApiResult, App, Data};
 use utoipa::ToSchema;
@@ -32,9 +33,17 @@ pub const OPENAPI_DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 #[derive(Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Health {
+    Healthy,
+    Unhealthy,
+}
+
+#[derive(Serialize, ToSchema)]
 struct HealthStatus {
-    /// `healthy`, or `unhealthy` when the database cannot be reached.
-    status: &'static str,
+    /// `unhealthy` when the database cannot be reached.
+    #[schema(inline)]
+    status: Health,
     timestamp: Timestamp,
     /// Seconds since this instance started.
     #[schema(minimum = 0)]
@@ -52,20 +61,32 @@ struct HealthStatus {
 async fn get_health(State(app): State<App>) -> Response {
     let uptime = STARTED.elapsed().as_secs_f64();
     let (code, status, database) = match app.db.read("SELECT 1 AS one", Vec::new()).await {
-        Ok(_) => (StatusCode::OK, "healthy", "ok"),
+        Ok(_) => (StatusCode::OK, Health::Healthy, "ok"),
         Err(error) => {
             tracing::error!(%error, "the database cannot be reached");
-            (StatusCode::SERVICE_UNAVAILABLE, "unhealthy", "unreachable")
+            (StatusCode::SERVICE_UNAVAILABLE, Health::Unhealthy, "unreachable")
         }
     };
     let body = HealthStatus { status, timestamp: Timestamp::now(), uptime, version: "1.0.0", database };
     (code, PlainJson(body)).into_response()
 }
 
+/// An OpenAPI document; only describes it, since the answer is a file.
+#[derive(Serialize, ToSchema)]
+struct OpenApiDocument {
+    openapi: String,
+    #[schema(value_type = Object)]
+    info: Value,
+    #[schema(value_type = Object)]
+    paths: Value,
+    #[serde(flatten)]
+    more: HashMap<String, Value>,
+}
+
 /// `GET /api/json-schema`: the OpenAPI document of every operation, not wrapped.
 #[utoipa::path(
     get, path = "/api/json-schema", operation_id = "getJsonSchema", tag = "system",
-    responses((status = 200, description = "An OpenAPI document, not wrapped.", body = Object))
+    responses((status = 200, description = "Not wrapped.", body = OpenApiDocument))
 )]
 async fn get_json_schema() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI_DOCUMENT).into_response()

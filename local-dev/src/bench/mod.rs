@@ -1,6 +1,5 @@
 //! `cargo dev bench`: measures the system on this machine, through its public API.
 
-mod api;
 mod pipeline;
 
 pub use pipeline::pipeline;

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use shared_core::{Db, ProviderName, Timestamp, config::DatabaseConfig, settings};
 
-use super::api::Api;
 use crate::{
+    api::Api,
     cli::PipelineArgs,
     console,
     demo::{DemoProvider, MODELS},

@@ -19,11 +19,12 @@ const NOT_LOCAL: [&str; 1] = ["DATABASE_AUTH_TOKEN"];
 /// `OLLAMA_BASE_URL=… cargo dev` works. Where the data lives is not among them: a forgotten
 /// variable must not lead a development system to a real database.
 fn is_handed_on(name: &str) -> bool {
-    const NAMES: [&str; 12] = [
+    const NAMES: [&str; 13] = [
         "RUST_LOG",
         "RUST_BACKTRACE",
         "TOKEN_MAX_AGE_DAYS",
         "PROVIDER_TIMEOUT_MS",
+        "WEBHOOK_ALLOW_PRIVATE_TARGETS",
         "HTTP_PROXY",
         "HTTPS_PROXY",
         "NO_PROXY",

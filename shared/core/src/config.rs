@@ -100,6 +100,14 @@ pub struct ExecutionConfig {
     pub drain: Duration,
 }
 
+/// Where webhooks may go.
+#[derive(Debug, Clone, Copy)]
+pub struct WebhookConfig {
+    /// `WEBHOOK_ALLOW_PRIVATE_TARGETS` (`false`): whether webhooks may go to private and loopback addresses, for
+    /// receivers in one's own network and for development.
+    pub allows_private_targets: bool,
+}
+
 /// Everything that was wrong with the environment, one sentence each.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
@@ -230,6 +238,18 @@ impl Env {
             secret_access_key: Secret::new(secret_access_key?),
             session_token: self.get("AWS_SESSION_TOKEN").map(Secret::new),
         })
+    }
+
+    /// Reads the variables of [`WebhookConfig`].
+    pub fn webhooks(&mut self) -> Option<WebhookConfig> {
+        match self.get("WEBHOOK_ALLOW_PRIVATE_TARGETS").as_deref() {
+            None | Some("false") => Some(WebhookConfig { allows_private_targets: false }),
+            Some("true") => Some(WebhookConfig { allows_private_targets: true }),
+            Some(_) => {
+                self.report("WEBHOOK_ALLOW_PRIVATE_TARGETS must be true or false");
+                None
+            }
+        }
     }
 
     /// Reads the variables of [`ExecutionConfig`].

@@ -3,13 +3,19 @@
 //! Nothing here knows HTTP status codes or AWS; the functions and the other shared crates build on it.
 
 pub mod api_keys;
+pub mod calibration;
+pub mod comments;
 pub mod config;
 pub mod db;
+pub mod deployments;
 pub mod documents;
+pub mod embeddings;
+pub mod execution_bundles;
 pub mod executions;
 pub mod files;
 pub mod ids;
 pub mod instant;
+pub mod jobs;
 pub mod logging;
 pub mod migrations;
 pub mod model_lists;
@@ -21,9 +27,12 @@ pub mod schemas;
 pub mod secrets;
 pub mod settings;
 pub mod templates;
+pub mod test_data;
 #[cfg(test)]
 mod testing;
+pub mod usage;
 pub mod users;
+pub mod webhooks;
 
 pub use config::Secret;
 pub use db::Db;

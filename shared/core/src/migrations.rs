@@ -24,8 +24,21 @@ macro_rules! migrations {
 }
 
 /// Every migration, in order.
-pub const MIGRATIONS: &[Migration] =
-    migrations!["0001_foundation", "0002_users", "0003_settings", "0004_prompts", "0005_files", "0006_executions"];
+pub const MIGRATIONS: &[Migration] = migrations![
+    "0001_foundation",
+    "0002_users",
+    "0003_settings",
+    "0004_prompts",
+    "0005_files",
+    "0006_executions",
+    "0007_comments",
+    "0008_test_data",
+    "0009_files_search",
+    "0010_execution_bundles",
+    "0011_deployments",
+    "0012_jobs",
+    "0013_dashboard",
+];
 
 /// Why a database could not be brought up to date.
 #[derive(Debug, thiserror::Error)]

@@ -75,6 +75,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
             }
             Caller { user: owner, api_key_id: Some(key.id) }
         }
+        (Some(key), Keys::AnyScope) => {
+            let (key, owner) = recognise_key(&app, key).await?;
+            Caller { user: owner, api_key_id: Some(key.id) }
+        }
         (_, Keys::Ignored) | (None, _) => {
             let user = recognise_session(&app, request.method(), request.headers(), now).await?;
             Caller { user, api_key_id: None }
@@ -103,7 +107,8 @@ fn api_key_of(headers: &HeaderMap) -> Option<&str> {
 
 async fn recognise_key(app: &App, key: &str) -> Result<(Document<ApiKey>, Document<User>), ApiError> {
     let found = api_keys::authenticate(&app.db, key).await?;
-    found.ok_or_else(|| ApiError::unauthorized("the API key is unknown or revoked, or its owner is not active"))
+    found
+        .ok_or_else(|| ApiError::unauthorized("the API key is unknown, revoked or expired, or its owner is not active"))
 }
 
 async fn recognise_session(

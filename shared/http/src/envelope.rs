@@ -34,6 +34,7 @@ impl<T: Serialize> IntoResponse for Created<T> {
 
 /// An answer without members.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct EmptyObject {}
 
 /// The members that every paged list has (contract 3); `data` is the list's own.

@@ -13,15 +13,22 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 use shared_core::{
+    api_keys::ApiKeyError,
+    calibration::CalibrationError,
+    comments::CommentError,
     db::DbError,
+    deployments::DeploymentError,
+    embeddings::EmbeddingError,
     executions::{CreateError, pipeline::CancelError},
+    files::FileError,
     prompts::{CompileError, PromptError},
-    settings::SettingError,
+    settings::{DestinationError, SettingError},
+    test_data::TestDataError,
     users::{SignInRefused, UserError},
 };
 use utoipa::ToSchema;
 
-use crate::issue::Issue;
+use crate::issue::{Issue, Part};
 
 /// A refused or failed request.
 #[derive(Debug)]
@@ -126,13 +133,48 @@ impl IntoResponse for ApiError {
             Self::Gate(status, body) => (status, Json(body)).into_response(),
             Self::Internal(source) => {
                 tracing::error!(error = %source, "request failed");
-                internal_error(match source.downcast_ref::<DbError>() {
-                    Some(DbError::Unavailable(_)) => "the database is not available at the moment; try again soon",
-                    _ => "something went wrong on our side; the request id leads to the log",
-                })
+                internal_error(explanation(source.as_ref()))
             }
         }
     }
+}
+
+/// What people are told about an unexpected failure.
+fn explanation(source: &(dyn std::error::Error + Send + Sync + 'static)) -> &'static str {
+    match source.downcast_ref::<DbError>() {
+        Some(DbError::Unavailable(_)) => "the database is not available at the moment; try again soon",
+        _ => "something went wrong on our side; the request id leads to the log",
+    }
+}
+
+/// A failure of the dashboard: its own members, and `data` beside them, which is what clients read (defect DB-06).
+#[derive(Debug)]
+pub struct DashboardFailure(DbError);
+
+impl From<DbError> for DashboardFailure {
+    fn from(error: DbError) -> Self {
+        Self(error)
+    }
+}
+
+impl IntoResponse for DashboardFailure {
+    fn into_response(self) -> Response {
+        tracing::error!(error = %self.0, "request failed");
+        let message = explanation(&self.0).to_owned();
+        let data = ErrorBody { error: "Internal Server Error".into(), message: Some(message.clone()), details: None };
+        let body = DashboardFailureBody { success: false, error: message, err: true, data };
+        (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+    }
+}
+
+/// What a failure of the dashboard says.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DashboardFailure)]
+pub struct DashboardFailureBody {
+    success: bool,
+    error: String,
+    err: bool,
+    data: ErrorBody,
 }
 
 /// The 500 answer: always with `data`, so that clients can show it (defect R-01).
@@ -155,7 +197,46 @@ impl From<UserError> for ApiError {
             UserError::InvalidInvitation => {
                 Self::refused(StatusCode::NOT_FOUND, "Invalid or expired invitation token", error)
             }
+            UserError::NotFound => Self::not_found(error),
+            UserError::EmailTaken(_) | UserError::Stale => Self::bad_request("Validation Error", error),
+            // 409 is not among the declared answers of these operations (defect A-14).
+            UserError::LastAdmin => Self::invalid(Issue::new(Part::Param, "id", error.to_string())),
             UserError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<ApiKeyError> for ApiError {
+    fn from(error: ApiKeyError) -> Self {
+        match error {
+            ApiKeyError::NotFound => Self::not_found(error),
+            ApiKeyError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<CommentError> for ApiError {
+    fn from(error: CommentError) -> Self {
+        match error {
+            CommentError::NotFound => Self::not_found(error),
+            CommentError::PromptNotFound | CommentError::ExecutionNotFound => {
+                Self::bad_request("Validation Error", error)
+            }
+            CommentError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<CalibrationError> for ApiError {
+    fn from(error: CalibrationError) -> Self {
+        match error {
+            CalibrationError::PromptNotFound => Self::not_found(error),
+            CalibrationError::NoComments
+            | CalibrationError::CommentNotFound(_)
+            | CalibrationError::ForeignComment(_)
+            | CalibrationError::ExecutionNotFound(_)
+            | CalibrationError::NoResult(_) => Self::bad_request("Validation Error", error),
+            CalibrationError::Db(source) => source.into(),
         }
     }
 }
@@ -173,7 +254,9 @@ impl From<PromptError> for ApiError {
     fn from(error: PromptError) -> Self {
         match error {
             PromptError::NotFound | PromptError::VersionNotFound(_) => Self::not_found(error),
-            PromptError::NameTaken(_) | PromptError::Stale => Self::bad_request("Validation Error", error),
+            PromptError::NameTaken(_) | PromptError::InUse(_) | PromptError::Stale => {
+                Self::bad_request("Validation Error", error)
+            }
             PromptError::Db(source) => source.into(),
         }
     }
@@ -208,12 +291,78 @@ impl From<SettingError> for ApiError {
 impl From<CreateError> for ApiError {
     fn from(error: CreateError) -> Self {
         match error {
-            CreateError::PromptNotFound(_) | CreateError::VersionNotFound(_) => Self::not_found(error),
+            CreateError::PromptNotFound(_) | CreateError::VersionNotFound(_) | CreateError::GroupNotFound(_) => {
+                Self::not_found(error)
+            }
             CreateError::ProviderNotConfigured(_)
             | CreateError::FileNotFound(_)
             | CreateError::FileRequired
-            | CreateError::Input(_) => Self::bad_request("Validation error", error),
+            | CreateError::Input(_)
+            | CreateError::GroupNeedsPrompt
+            | CreateError::GroupEmpty
+            | CreateError::Item { .. }
+            | CreateError::TooMany(_)
+            | CreateError::GroupStale => Self::bad_request("Validation error", error),
             CreateError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<TestDataError> for ApiError {
+    fn from(error: TestDataError) -> Self {
+        match error {
+            TestDataError::GroupNotFound
+            | TestDataError::ItemNotFound
+            | TestDataError::PromptNotFound
+            | TestDataError::VersionNotFound(_) => Self::refused(StatusCode::NOT_FOUND, "Not found", error),
+            TestDataError::NameTaken(_) | TestDataError::Stale => Self::bad_request("Validation error", error),
+            TestDataError::NotJson(_) | TestDataError::ItemNotJson { .. } | TestDataError::HoldsOtherThanJson(_) => {
+                Self::bad_request("Invalid format", error)
+            }
+            TestDataError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<FileError> for ApiError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::NotFound => Self::not_found(error),
+            FileError::NotBase64 => Self::invalid(Issue::new(Part::Body, "data", error.to_string())),
+            FileError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<DeploymentError> for ApiError {
+    fn from(error: DeploymentError) -> Self {
+        match error {
+            DeploymentError::NotFound => Self::not_found(error),
+            DeploymentError::NameTaken(_)
+            | DeploymentError::PromptNotFound(_)
+            | DeploymentError::VersionNotFound(_)
+            | DeploymentError::ProviderNotConfigured(_)
+            | DeploymentError::ModelUnknown(_)
+            | DeploymentError::Destinations(DestinationError::Unknown(_))
+            | DeploymentError::Stale => Self::bad_request("Validation Error", error),
+            DeploymentError::Run(CreateError::Db(source))
+            | DeploymentError::Destinations(DestinationError::Db(source))
+            | DeploymentError::Db(source) => source.into(),
+            // The name in the path was found, so whatever else is missing is no 404 (contract 15, defect DP-08).
+            DeploymentError::Run(refused) => Self::bad_request("Validation Error", refused),
+        }
+    }
+}
+
+impl From<EmbeddingError> for ApiError {
+    fn from(error: EmbeddingError) -> Self {
+        match error {
+            EmbeddingError::NotFound => Self::not_found(error),
+            EmbeddingError::NameTaken(_)
+            | EmbeddingError::Destinations(DestinationError::Unknown(_))
+            | EmbeddingError::Stale => Self::bad_request("Validation Error", error),
+            EmbeddingError::TooLarge(_) => Self::invalid(Issue::new(Part::Body, "inputs", error.to_string())),
+            EmbeddingError::Destinations(DestinationError::Db(source)) | EmbeddingError::Db(source) => source.into(),
         }
     }
 }

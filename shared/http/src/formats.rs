@@ -3,11 +3,12 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use shared_core::{ids::is_uuid, schemas::FormatCheck};
+use shared_core::{files::is_base64, ids::is_uuid, schemas::FormatCheck};
 use url::Url;
 
-/// What `email`, `uuid` and `uri` mean in requests.
-pub(crate) const FORMATS: &[FormatCheck] = &[("email", is_email), ("uuid", is_uuid), ("uri", is_url)];
+/// What `email`, `uuid`, `uri` and `byte` mean in requests.
+pub(crate) const FORMATS: &[FormatCheck] =
+    &[("email", is_email), ("uuid", is_uuid), ("uri", is_url), ("byte", is_base64)];
 
 /// Local part of ASCII letters, digits, `_`, `'`, `+`, `-` and inner single dots, not ending in `'`; a domain of at
 /// least two labels that start with a letter or digit; a last label of at least two letters. No trimming.

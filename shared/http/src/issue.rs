@@ -23,6 +23,7 @@ pub struct Issue {
     pub field: String,
     /// Where the value came from.
     #[serde(rename = "type")]
+    #[schema(inline)]
     pub part: Part,
     /// An explanation for people.
     pub message: String,

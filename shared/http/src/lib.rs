@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod formats;
 mod issue;
+mod login_user;
 pub mod openapi;
 mod paths;
 mod query;
@@ -23,9 +24,13 @@ pub use app::{ApiConfig, App};
 pub use auth::{Caller, SourceAddress};
 pub use body::MAX_BODY_BYTES;
 pub use envelope::{Created, Data, EmptyObject, PageOf};
-pub use error::{ApiError, ApiResult, BareError, ErrorBody, ErrorEnvelope, ValidationErrorEnvelope};
+pub use error::{
+    ApiError, ApiResult, BareError, DashboardFailure, DashboardFailureBody, ErrorBody, ErrorEnvelope,
+    ValidationErrorEnvelope,
+};
 pub use extract::{Json, OpaqueIdPath, Path, Query, RequestBody, RequestQuery, UuidPath};
 pub use issue::{Issue, Part};
+pub use login_user::LoginUser;
 pub use query::{DirectionParam, page_request};
 pub use server::{Edge, serve, service};
 pub use session::Sessions;

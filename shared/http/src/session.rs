@@ -89,6 +89,7 @@ mod tests {
             session_version: 3,
             invitation: None,
             invited_by: None,
+            profile: None,
         };
         let now = Timestamp::now();
         Document { id: "u1".into(), data, revision: 0, created_at: now, updated_at: now }

@@ -9,7 +9,10 @@ use std::{
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use shared_core::schemas::{Schema, Violation};
+use shared_core::{
+    files::FileError,
+    schemas::{Schema, Violation},
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -66,13 +69,26 @@ fn self_contained<T: ToSchema>() -> Value {
 fn issues(violations: &[Violation], part: Part) -> Vec<Issue> {
     let mut issues = Vec::new();
     let mut unknown = Vec::new();
-    for violation in violations {
+    let is_union = |violation: &&Violation| matches!(violation.keyword.as_str(), "anyOf" | "oneOf");
+    let unions: Vec<&Violation> = violations.iter().filter(is_union).collect();
+    for violation in violations.iter().filter(|violation| !unions.iter().any(|union| is_branch(violation, union))) {
         let member = |name: &str| violation.params[name].as_str().unwrap_or_default().to_owned();
         match violation.keyword.as_str() {
             "additionalProperties" => unknown.push(dotted(&violation.instance_path, &member("additionalProperty"))),
             "required" => {
                 let field = dotted(&violation.instance_path, &member("missingProperty"));
                 issues.push(Issue::new(part, field, "is required"));
+            }
+            // The name that OpenAPI has for base64 says nothing to people.
+            "format" if violation.params["format"] == "byte" => {
+                let message = FileError::NotBase64.to_string();
+                issues.push(Issue::new(part, dotted(&violation.instance_path, ""), message));
+            }
+            "anyOf" | "oneOf" => {
+                let branches = violations.iter().filter(|other| is_branch(other, violation));
+                let mut messages: Vec<&str> = branches.map(|branch| branch.message.as_str()).collect();
+                messages.dedup();
+                issues.push(Issue::new(part, dotted(&violation.instance_path, ""), messages.join(" or ")));
             }
             _ => issues.push(Issue::new(part, dotted(&violation.instance_path, ""), violation.message.clone())),
         }
@@ -81,6 +97,13 @@ fn issues(violations: &[Violation], part: Part) -> Vec<Issue> {
         issues.push(Issue::whole(part, format!("unknown members: {}", unknown.join(", "))));
     }
     issues
+}
+
+/// Whether a violation is why one branch of a union does not fit; the union then tells it, in one issue.
+fn is_branch(violation: &Violation, union: &Violation) -> bool {
+    let is_below = |path: &str, above: &str| path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'));
+    is_below(&violation.schema_path, &union.schema_path)
+        && (violation.instance_path == union.instance_path || is_below(&violation.instance_path, &union.instance_path))
 }
 
 /// `/a/0` and `b` as `a.0.b`; nothing at all as `request`.
@@ -135,6 +158,31 @@ mod tests {
         let whole: Vec<_> = issues.iter().filter(|(field, _)| field == "request").collect();
         assert_eq!(whole.len(), 1, "{issues:?}");
         assert!(whole[0].1.contains("a, b"));
+    }
+
+    #[test]
+    fn a_union_that_does_not_fit_is_one_issue() {
+        #[derive(Debug, Deserialize, ToSchema)]
+        struct Either {
+            #[schema(schema_with = text_or_list)]
+            #[serde(rename = "value")]
+            _value: Value,
+        }
+        fn text_or_list() -> utoipa::openapi::Schema {
+            use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, OneOfBuilder, Type};
+            let text = || ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));
+            OneOfBuilder::new().item(text()).item(ArrayBuilder::new().items(text())).into()
+        }
+        for (value, message) in [
+            (json!(""), "must be at least 1 character long or must be array"),
+            (json!(["", ""]), "must be string or must be at least 1 character long"),
+        ] {
+            let Err(ApiError::Validation(issues)) = parse_body::<Either>(json!({ "value": value })) else {
+                panic!("{value} does not fit");
+            };
+            assert_eq!(issues, [Issue::new(Part::Body, "value", message)]);
+        }
+        assert!(parse_body::<Either>(json!({"value": ["a"]})).is_ok());
     }
 
     #[test]

@@ -30,6 +30,14 @@ impl Dispatcher {
         Ok(ids.len())
     }
 
+    /// Starts what has a free place among executions that are recorded already, so a failure is no failure of who
+    /// recorded them: maintenance starts them later.
+    pub async fn start(&self, provider: ProviderName) {
+        if let Err(error) = self.dispatch(provider).await {
+            tracing::warn!(%error, provider = provider.as_str(), "dispatch postponed to maintenance");
+        }
+    }
+
     /// Announces executions that have a place already; false, and a line in the log, when the queue did not take it.
     pub async fn announce(&self, ids: &[String]) -> bool {
         self.send(ids, Duration::ZERO).await

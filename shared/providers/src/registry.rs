@@ -75,6 +75,17 @@ impl Registry {
         Err(ProviderError::model_not_supported(client.name(), model).into())
     }
 
+    /// The models of a vendor, when its list can be read; `None` when it is away or has no active key.
+    pub async fn known_models(&self, name: ProviderName) -> Result<Option<Vec<String>>, DbError> {
+        let Some(key) = settings::find_active_llm_key(&self.db, name).await? else {
+            return Ok(None);
+        };
+        match self.client(name, &key) {
+            Ok(client) => Ok(self.models(client.as_ref()).await?.ok()),
+            Err(_) => Ok(None),
+        }
+    }
+
     /// How every configured vendor does, all asked at the same time.
     pub async fn health(&self) -> Result<Vec<Health>, DbError> {
         let configured = settings::active_providers(&self.db).await?;

@@ -1,15 +1,19 @@
-//! API keys: how a call with `X-API-Key` is recognised (contract 2.4 and 5, decision A-16).
+//! API keys: how a call with `X-API-Key` is recognised, and what owners do with their keys (contract 2.4 and 5,
+//! decision A-16).
 
+mod owned;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use store::{insert, record_use};
+pub use owned::{ApiKeyError, NewApiKey, OwnedKey, create, rename, revoke};
+pub use store::{KeyStats, delete_of_user, find_owned, insert, list_owned, record_use, stats};
 
 use crate::{
     db::{Db, DbError},
     documents::Document,
+    instant::Timestamp,
     secrets::{digest, random_bytes},
     users::{User, UserStatus},
 };
@@ -85,6 +89,15 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// Whether it still works.
     pub status: ApiKeyStatus,
+    /// When it stops working; never, unless its owner said so (defect A-19).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ApiKey {
+    fn works_at(&self, now: Timestamp) -> bool {
+        self.status == ApiKeyStatus::Active && self.expires_at.is_none_or(|end| end > now)
+    }
 }
 
 /// Length of [`ApiKey::key_prefix`].
@@ -95,7 +108,8 @@ pub fn new_key() -> String {
     format!("api_{}", hex::encode(random_bytes::<32>()))
 }
 
-/// The key and its active owner, or `None` when the key is unknown, revoked or malformed or its owner is not active.
+/// The key and its active owner, or `None` when the key is unknown, revoked, expired or malformed, or its owner
+/// is not active.
 pub async fn authenticate(db: &Db, key: &str) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
     if !is_well_formed(key) {
         return Ok(None);
@@ -105,7 +119,8 @@ pub async fn authenticate(db: &Db, key: &str) -> Result<Option<(Document<ApiKey>
         Some(found) => Some(found),
         None => find_imported(db, key, &key_digest).await?,
     };
-    Ok(found.filter(|(key, owner)| key.data.status == ApiKeyStatus::Active && owner.data.status == UserStatus::Active))
+    let now = Timestamp::now();
+    Ok(found.filter(|(key, owner)| key.data.works_at(now) && owner.data.status == UserStatus::Active))
 }
 
 /// `api_` and 64 lower-case hex digits; anything else cannot be a key and costs no query.

@@ -12,6 +12,7 @@ async fn with_key(db: &Db, key: &str, imported: bool) -> Document<User> {
         key_hash: imported.then(|| bcrypt::hash(key, 4).unwrap()),
         scopes: vec![Scope::PromptsRead],
         status: ApiKeyStatus::Active,
+        expires_at: None,
     };
     db.write(vec![insert("k1", &row, now)]).await.unwrap();
     owner

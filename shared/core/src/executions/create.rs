@@ -54,6 +54,8 @@ pub struct NewExecutions {
     pub file_id: Option<String>,
     /// Who asks.
     pub origin: Origin,
+    /// Settings of type webhook-destination that are told when an execution ends (contract 15).
+    pub webhook_destination_ids: Vec<String>,
 }
 
 /// Why nothing was created.
@@ -77,6 +79,31 @@ pub enum CreateError {
     /// The input does not fit the prompt.
     #[error(transparent)]
     Input(#[from] CompileError),
+    /// Only stored prompts run over a group.
+    #[error("a group run needs a promptId")]
+    GroupNeedsPrompt,
+    /// No test data group with this id.
+    #[error("there is no test data group with id {0}")]
+    GroupNotFound(String),
+    /// The group has nothing to run.
+    #[error("the test data group has no items")]
+    GroupEmpty,
+    /// An item of the group does not fit the prompt.
+    #[error("item \"{name}\" ({id}): {source}")]
+    Item {
+        /// Id of the item.
+        id: String,
+        /// Its name; empty when it has none.
+        name: String,
+        /// What is wrong with it.
+        source: CompileError,
+    },
+    /// One request would make too many executions.
+    #[error("this would make more than {0} executions; run fewer models at once, or a smaller group")]
+    TooMany(usize),
+    /// Others kept changing the group at the same time.
+    #[error("the test data group was changed by somebody else at the same time; try again")]
+    GroupStale,
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -94,13 +121,12 @@ pub struct CreatedExecutions {
 /// Checks and records the executions as pending.
 pub async fn create(db: &Db, new: NewExecutions, now: Timestamp) -> Result<CreatedExecutions, CreateError> {
     let version = find_version(db, &new.source).await?;
-    if let Some(id) = &new.file_id
-        && !files::exists(db, id).await?
-    {
-        return Err(CreateError::FileNotFound(id.clone()));
-    }
+    require_file(db, new.file_id.as_deref()).await?;
     let targets = configured(db, &new.targets).await?;
     let template = execution_of(&new, version.as_ref())?;
+    if let Some(schema) = version.as_ref().and_then(|version| version.json_schema_input.as_ref()) {
+        prompts::check_input(schema, &new.user_input)?;
+    }
 
     let executions = targets.into_iter().map(|(provider, model)| Execution { provider, model, ..template.clone() });
     let (mut writes, mut ids, mut providers) = (Vec::new(), Vec::new(), BTreeSet::new());
@@ -114,7 +140,7 @@ pub async fn create(db: &Db, new: NewExecutions, now: Timestamp) -> Result<Creat
     Ok(CreatedExecutions { ids, providers })
 }
 
-async fn find_version(db: &Db, source: &Source) -> Result<Option<PromptVersion>, CreateError> {
+pub(super) async fn find_version(db: &Db, source: &Source) -> Result<Option<PromptVersion>, CreateError> {
     let Source::Prompt { id, version } = source else {
         return Ok(None);
     };
@@ -124,8 +150,16 @@ async fn find_version(db: &Db, source: &Source) -> Result<Option<PromptVersion>,
     Ok(Some(version.clone()))
 }
 
+/// A file that is named must exist.
+pub(super) async fn require_file(db: &Db, id: Option<&str>) -> Result<(), CreateError> {
+    match id {
+        Some(id) if !files::exists(db, id).await? => Err(CreateError::FileNotFound(id.to_owned())),
+        _ => Ok(()),
+    }
+}
+
 /// The targets with their providers, all of which must have an active key.
-async fn configured(db: &Db, targets: &[Target]) -> Result<Vec<(ProviderName, String)>, CreateError> {
+pub(super) async fn configured(db: &Db, targets: &[Target]) -> Result<Vec<(ProviderName, String)>, CreateError> {
     let active = settings::active_providers(db).await?;
     let known = targets.iter().map(|target| {
         let provider = active.iter().map(|(name, _)| *name).find(|name| name.as_str() == target.provider);
@@ -136,8 +170,8 @@ async fn configured(db: &Db, targets: &[Target]) -> Result<Vec<(ProviderName, St
     known.collect()
 }
 
-/// The document that all targets share, after checking the input against the version.
-fn execution_of(new: &NewExecutions, version: Option<&PromptVersion>) -> Result<Execution, CreateError> {
+/// The document that all targets share.
+pub(super) fn execution_of(new: &NewExecutions, version: Option<&PromptVersion>) -> Result<Execution, CreateError> {
     let (mut options, mut file_id) = (new.options.clone(), new.file_id.clone());
     if let Some(version) = version {
         if !version.accepts_files() {
@@ -145,9 +179,6 @@ fn execution_of(new: &NewExecutions, version: Option<&PromptVersion>) -> Result<
             file_id = None;
         } else if file_id.is_none() {
             return Err(CreateError::FileRequired);
-        }
-        if let Some(schema) = &version.json_schema_input {
-            prompts::check_input(schema, &new.user_input)?;
         }
         if version.searches_web() {
             options.get_or_insert_with(|| json!({}))["webSearch"] = json!(true);
@@ -169,6 +200,7 @@ fn execution_of(new: &NewExecutions, version: Option<&PromptVersion>) -> Result<
         trace_id: new.trace_id.clone(),
         file_id,
         options,
+        webhook_destination_ids: (!new.webhook_destination_ids.is_empty()).then(|| new.webhook_destination_ids.clone()),
         test_data_group_id: None,
         test_data_item_id: None,
         starred: None,

@@ -1,9 +1,10 @@
 //! Executions: one run of a prompt or text by one model (contract 9).
 //!
-//! `create` records what shall run, `pipeline` moves it along, `prepare` says what is sent, `outcome` what became of it,
-//! `store` reads for the screens.
+//! `create` records what shall run and `group_run` the same for a whole group of test data, `pipeline` moves it along,
+//! `prepare` says what is sent, `outcome` what became of it, `store` reads for the screens.
 
 mod create;
+mod group_run;
 mod outcome;
 pub mod pipeline;
 mod prepare;
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use create::{CreateError, NewExecutions, Source, Target, create};
+pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
+pub use group_run::create_group_run;
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};
 pub use store::{CsvRow, ExecutionFilter, ExecutionOrder, Stats, csv_rows, find, list, stats, update_fields};
@@ -95,6 +97,9 @@ pub struct Execution {
     /// Generation options exactly as given, and `webSearch` when the prompt asks for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<Value>,
+    /// Who is told when it ends: settings of type webhook-destination, each once. The database writes their jobs.
+    #[serde(rename = "webhookDestinationIds", skip_serializing_if = "Option::is_none")]
+    pub webhook_destination_ids: Option<Vec<String>>,
     /// Group of a group run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_data_group_id: Option<String>,

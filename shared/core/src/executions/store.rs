@@ -241,3 +241,18 @@ pub async fn update_fields(
 pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {
     EXECUTIONS.insert(id, execution, now)
 }
+
+/// Records one execution for each pair of an execution's id and an item's id: the template with the item as input. The
+/// contents never leave the database.
+pub(super) fn insert_for_items(
+    pairs: &[(&str, &str)],
+    template: &Execution,
+    priority: i64,
+    now: Timestamp,
+) -> Statement {
+    let sql = "INSERT INTO executions (id, data, created_at, updated_at, priority)
+        SELECT json_extract(value, '$[0]'),
+            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3
+        FROM json_each(?1) JOIN test_data_items i ON i.id = json_extract(value, '$[1]')";
+    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now])
+}

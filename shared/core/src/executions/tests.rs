@@ -35,6 +35,7 @@ fn text_run(count: usize) -> NewExecutions {
         trace_id: None,
         file_id: None,
         origin: Origin::App,
+        webhook_destination_ids: Vec::new(),
     }
 }
 
@@ -253,7 +254,7 @@ async fn creation_is_all_or_nothing() {
     assert_eq!(view.data.options.unwrap()["webSearch"], json!(true));
     assert_eq!(stats(&db).await.unwrap().by_status, [("pending", 2)].into());
 
-    db.write(vec![prompts::delete(&id)]).await.unwrap();
+    prompts::delete(&db, &id).await.unwrap();
     assert_eq!(find(&db, &created.ids[1]).await.unwrap().unwrap().prompt, None, "readable without its prompt");
 }
 
@@ -285,7 +286,7 @@ async fn preparation_compiles_and_takes_the_versions_schema() {
     };
     assert_eq!((members["result_valid"].clone(), members["result"].clone()), (json!(false), json!("{\"greeting\":1}")));
 
-    db.write(vec![prompts::delete(&id)]).await.unwrap();
+    prompts::delete(&db, &id).await.unwrap();
     assert!(matches!(prepare(&db, &execution).await, Err(PrepareError::PromptGone)));
 }
 

@@ -48,9 +48,25 @@ pub fn compile_text(template: &str, user_input: &str) -> Result<String, CompileE
 
 /// The input as JSON, if it satisfies the schema and can fill a template.
 pub fn check_input(schema: &Value, user_input: &str) -> Result<Value, CompileError> {
-    let data = parse(user_input)?;
-    let violations = Schema::compile(schema)?.violations(&data);
-    if violations.is_empty() { something(data) } else { Err(CompileError::Violations(violations)) }
+    InputCheck::new(schema)?.check(user_input)
+}
+
+/// An input schema that is ready to check many inputs.
+#[derive(Debug)]
+pub struct InputCheck(Schema);
+
+impl InputCheck {
+    /// Prepares the schema.
+    pub fn new(schema: &Value) -> Result<Self, CompileError> {
+        Ok(Self(Schema::compile(schema)?))
+    }
+
+    /// The input as JSON, if it satisfies the schema and can fill a template.
+    pub fn check(&self, user_input: &str) -> Result<Value, CompileError> {
+        let data = parse(user_input)?;
+        let violations = self.0.violations(&data);
+        if violations.is_empty() { something(data) } else { Err(CompileError::Violations(violations)) }
+    }
 }
 
 fn something(data: Value) -> Result<Value, CompileError> {

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use compile::{CompileError, check_input, compile, compile_text};
+pub use compile::{CompileError, InputCheck, check_input, compile, compile_text};
 pub use edit::{NewPrompt, PromptEdit};
-pub use store::{PromptOrder, any_exists, delete, find, list, list_choices, list_newest, search_by_name};
+pub use store::{PromptOrder, any_exists, find, list, list_choices, list_newest, search_by_name};
 
 use crate::{
     db::{Db, DbError},
@@ -110,6 +110,9 @@ pub enum PromptError {
     /// Another prompt has this name.
     #[error("a prompt named \"{0}\" exists already")]
     NameTaken(String),
+    /// Deployments use the prompt (decision P-09).
+    #[error("the prompt is used by {}; change or delete that first", deployments_named(.0))]
+    InUse(Vec<String>),
     /// Others kept changing the prompt at the same time.
     #[error("the prompt was changed by somebody else at the same time; try again")]
     Stale,
@@ -137,6 +140,22 @@ pub async fn create(db: &Db, new: NewPrompt, now: Timestamp) -> Result<Document<
     let write = db.write(vec![store::insert(&id, &data, now)]).await;
     write.map_err(|error| PromptError::from_write(error, &data.name))?;
     Ok(Document { id, data, revision: 0, created_at: now, updated_at: now })
+}
+
+/// Deletes a prompt with all its versions, unless deployments use it.
+pub async fn delete(db: &Db, id: &str) -> Result<(), PromptError> {
+    let answers = db.write(vec![store::delete_unused(id), store::list_users(id)]).await?;
+    if answers[0].affected == 1 {
+        return Ok(());
+    }
+    let names = answers[1].rows.iter().map(|row| row.get("name")).collect::<Result<Vec<String>, _>>()?;
+    Err(if names.is_empty() { PromptError::NotFound } else { PromptError::InUse(names) })
+}
+
+fn deployments_named(names: &[String]) -> String {
+    let plural = if names.len() == 1 { "" } else { "s" };
+    let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    format!("deployment{plural} {}", names.join(", "))
 }
 
 /// How often an update is tried when others save the same prompt in between.

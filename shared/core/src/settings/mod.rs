@@ -2,7 +2,7 @@
 
 mod store;
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
@@ -16,8 +16,9 @@ pub use store::{
 use crate::{
     config::Secret,
     db::{Db, DbError, Statement},
+    deployments,
     documents::Document,
-    ids,
+    embeddings, ids,
     instant::Timestamp,
     model_lists,
     provider_name::ProviderName,
@@ -287,8 +288,34 @@ pub async fn update(
 /// Deletes a setting.
 pub async fn delete(db: &Db, id: &str) -> Result<(), SettingError> {
     let found = find(db, id).await?.ok_or(SettingError::NotFound)?;
-    db.write(with_side_effects(store::delete(id), &found.data)).await?;
+    let mut writes = with_side_effects(store::delete(id), &found.data);
+    if found.data.kind() == SettingType::WebhookDestination {
+        // Nothing may lead to a destination that is gone (defect W-05).
+        writes.extend([deployments::forget_destination(id), embeddings::forget_destination(id)]);
+    }
+    db.write(writes).await?;
     Ok(())
+}
+
+/// Why ids are no list of webhook destinations.
+#[derive(Debug, thiserror::Error)]
+pub enum DestinationError {
+    /// Some of them do not exist.
+    #[error("there is no webhook destination with id {}", .0.join(", "))]
+    Unknown(Vec<String>),
+    /// The store failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// The given ids, each once, if all of them are webhook destinations, active or not.
+pub async fn known_destinations(db: &Db, given: Vec<String>) -> Result<Vec<String>, DestinationError> {
+    let unknown = store::unknown_destinations(db, &given).await?;
+    if !unknown.is_empty() {
+        return Err(DestinationError::Unknown(unknown));
+    }
+    let mut seen = BTreeSet::new();
+    Ok(given.into_iter().filter(|id| seen.insert(id.clone())).collect())
 }
 
 /// A change of a provider key makes what is known of its models void.

@@ -3,7 +3,7 @@
 use super::{Setting, SettingType};
 use crate::{
     db::{Db, DbError, Statement},
-    documents::{Collection, Document, Filter},
+    documents::{Collection, Document, Filter, to_json},
     instant::Timestamp,
     params,
     provider_name::ProviderName,
@@ -60,6 +60,14 @@ pub async fn active_providers(db: &Db) -> Result<Vec<(ProviderName, String)>, Db
 pub async fn any_active_llm_key(db: &Db) -> Result<bool, DbError> {
     let sql = "SELECT 1 AS one FROM settings WHERE type = 'llm-api-key' AND active = 1 LIMIT 1";
     Ok(db.read(sql, params![]).await?.first().is_some())
+}
+
+/// Those of the ids that are no webhook destination.
+pub(super) async fn unknown_destinations(db: &Db, ids: &[String]) -> Result<Vec<String>, DbError> {
+    let sql = "SELECT DISTINCT value FROM json_each(?1) WHERE NOT EXISTS
+        (SELECT 1 FROM settings WHERE settings.id = value AND settings.type = 'webhook-destination')";
+    let rows = db.read(sql, params![to_json(&ids)]).await?.rows;
+    rows.iter().map(|row| row.get("value")).collect()
 }
 
 /// How many executions of this provider run at once.

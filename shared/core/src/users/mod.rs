@@ -1,13 +1,17 @@
-//! People: sign-in with lock-out, the first admin, invitations (contract 2 and 4).
+//! People: sign-in with lock-out, the first admin, invitations, management by admins (contract 2 and 4).
 
+mod edit;
+mod invite;
 mod sign_in;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use edit::{UserEdit, delete, merge_profile, update};
+pub use invite::{Invited, NewUser, delete_expired_invitations, invite};
 pub use sign_in::{SignInRefused, sign_in};
-pub use store::{any_exists, find, insert, replace};
+pub use store::{UserFilter, UserListed, any_exists, find, insert, list, replace};
 
 use crate::{
     db::{Db, DbError},
@@ -54,6 +58,17 @@ pub enum UserStatus {
     Inactive,
 }
 
+impl UserStatus {
+    /// The name on the wire and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Inactive => "inactive",
+        }
+    }
+}
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
@@ -77,6 +92,25 @@ pub struct User {
     /// Id of the admin who invited this person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invited_by: Option<String>,
+    /// What the person tells about themselves; never stored empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
+}
+
+/// What a person tells about themselves. Unknown members are dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = UserProfile)]
+pub struct Profile {
+    /// Name of a time zone, as sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+}
+
+impl Profile {
+    /// The profile, unless it says nothing.
+    pub fn unless_empty(self) -> Option<Self> {
+        Some(self).filter(|profile| *profile != Self::default())
+    }
 }
 
 /// An open invitation.
@@ -88,6 +122,8 @@ pub struct Invitation {
     pub token_encrypted: String,
     /// When the invitation ends.
     pub expires_at: Timestamp,
+    /// When it was made.
+    pub invited_at: Timestamp,
 }
 
 /// The address as it is stored, compared and looked up.
@@ -104,6 +140,18 @@ pub enum UserError {
     /// The invitation token is unknown, used or expired, or the account was switched off.
     #[error("the invitation is unknown, was used already, or has expired")]
     InvalidInvitation,
+    /// No account with this id.
+    #[error("there is no such user")]
+    NotFound,
+    /// An account with this address exists, whatever its status.
+    #[error("a user with the address {0} exists already")]
+    EmailTaken(String),
+    /// Nobody would be left to manage users and settings (defect A-14).
+    #[error("this is the last active admin, who must stay: make somebody else an admin first")]
+    LastAdmin,
+    /// Others kept changing the account at the same time.
+    #[error("the user was changed by somebody else at the same time; try again")]
+    Stale,
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -129,6 +177,7 @@ pub async fn register_first_admin(
         session_version: 0,
         invitation: None,
         invited_by: None,
+        profile: None,
     };
     let id = ids::new_id();
     match db.write(vec![store::insert_first(&id, &user, now)]).await {

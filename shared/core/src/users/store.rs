@@ -1,14 +1,35 @@
 //! All SQL of accounts.
 
-use super::User;
+use super::{Role, User, UserStatus};
 use crate::{
-    db::{Db, DbError, Statement},
-    documents::{Collection, Document, Filter, to_json},
+    db::{Db, DbError, Row, Statement, Value},
+    documents::{COLUMNS, Collection, Document, Filter, to_json},
     instant::Timestamp,
+    pagination::{Page, PageRequest},
     params,
 };
 
 const USERS: Collection = Collection::new("users");
+
+/// Which accounts a list shows; members combine with AND.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UserFilter {
+    /// Only this role.
+    pub role: Option<Role>,
+    /// Only this status.
+    pub status: Option<UserStatus>,
+    /// Only those whose name or address contains this text; empty means all.
+    pub search: String,
+}
+
+/// An account as a list shows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UserListed {
+    /// The account.
+    pub user: Document<User>,
+    /// When the person signed in last, if ever.
+    pub last_login: Option<Timestamp>,
+}
 
 /// Whether any account of any status exists.
 pub async fn any_exists(db: &Db) -> Result<bool, DbError> {
@@ -44,6 +65,86 @@ pub(super) fn insert_first(id: &str, user: &User, now: Timestamp) -> Statement {
 /// Replaces an account that is still at `revision`.
 pub fn replace(id: &str, user: &User, revision: i64, now: Timestamp) -> Statement {
     USERS.replace(id, user, revision, now)
+}
+
+/// An account that can sign in and manage users and settings; the same as `User::can_manage`.
+const CAN_MANAGE: &str = "role = 'admin' AND status = 'active' AND json_extract(data, '$.password_hash') IS NOT NULL";
+
+/// Whether another account than this one can manage the system.
+pub(super) async fn another_admin_exists(db: &Db, id: &str) -> Result<bool, DbError> {
+    let sql = format!("SELECT 1 AS one FROM users WHERE id <> ?1 AND {CAN_MANAGE} LIMIT 1");
+    Ok(db.read(sql, params![id]).await?.first().is_some())
+}
+
+/// Changes nothing, but fails the write when no other account can manage the system.
+pub(super) fn expect_another_admin(id: &str) -> Statement {
+    let sql = format!(
+        "UPDATE users SET revision = revision
+        WHERE id = ?1 AND EXISTS (SELECT 1 FROM users WHERE id <> ?1 AND {CAN_MANAGE})"
+    );
+    Statement::new(sql, params![id]).expecting_one()
+}
+
+/// Deletes an account, unless it is the last one that can manage the system.
+pub(super) fn delete_unless_last_admin(id: &str) -> Statement {
+    let sql = format!(
+        "DELETE FROM users
+        WHERE id = ?1 AND (NOT ({CAN_MANAGE}) OR EXISTS (SELECT 1 FROM users WHERE id <> ?1 AND {CAN_MANAGE}))"
+    );
+    Statement::new(sql, params![id]).expecting_one()
+}
+
+/// Deletes pending accounts whose invitation has expired.
+pub(super) fn delete_expired(now: Timestamp) -> Statement {
+    let sql = "DELETE FROM users WHERE status = 'pending' AND json_extract(data, '$.invitation.expires_at') <= ?1";
+    Statement::new(sql, params![now])
+}
+
+/// One page of the matching accounts, newest first; of a search, matches of the name come before those of the address.
+pub async fn list(db: &Db, filter: &UserFilter, page: PageRequest) -> Result<Page<UserListed>, DbError> {
+    let (condition, params) = condition_of(filter);
+    let count = Statement::new(format!("SELECT count(*) AS n FROM users WHERE {condition}"), params.clone());
+    let answers = db.read_many(vec![count, page_of(filter, &condition, params, page)]).await?;
+    let total = answers[0].first().map_or(Ok(0), |row| row.get("n"))?;
+    let data = answers[1].rows.iter().map(listed).collect::<Result<_, _>>()?;
+    Ok(Page::new(data, total, page))
+}
+
+fn listed(row: &Row) -> Result<UserListed, DbError> {
+    Ok(UserListed { user: Document::from_row(row)?, last_login: row.get("last_login")? })
+}
+
+const NAME: &str = "json_extract(data, '$.name')";
+
+/// Only the parts that are asked for, so that the planner sees which index serves them. `?1` is the text of a search.
+fn condition_of(filter: &UserFilter) -> (String, Vec<Value>) {
+    let (mut sql, mut params) = ("true".to_owned(), Vec::new());
+    if !filter.search.is_empty() {
+        params.push(Value::from(&filter.search));
+        sql = format!("(instr(lower({NAME}), lower(?1)) > 0 OR instr(lower(email), lower(?1)) > 0)");
+    }
+    let filters = [("role", filter.role.map(Role::as_str)), ("status", filter.status.map(UserStatus::as_str))];
+    for (column, value) in filters {
+        if let Some(value) = value {
+            params.push(value.into());
+            sql.push_str(&format!(" AND {column} = ?{}", params.len()));
+        }
+    }
+    (sql, params)
+}
+
+fn page_of(filter: &UserFilter, condition: &str, mut params: Vec<Value>, page: PageRequest) -> Statement {
+    let names_first = match filter.search.is_empty() {
+        true => String::new(),
+        false => format!("instr(lower({NAME}), lower(?1)) > 0 DESC, "),
+    };
+    let (limit, offset) = (params.len() + 1, params.len() + 2);
+    params.extend(params![page.limit, page.offset()]);
+    let sql = format!(
+        "SELECT {COLUMNS}, last_login FROM users WHERE {condition}
+        ORDER BY {names_first}created_at DESC, id DESC LIMIT ?{limit} OFFSET ?{offset}"
+    );
+    Statement::new(sql, params)
 }
 
 pub(super) fn bump_session_version(id: &str, now: Timestamp) -> Statement {

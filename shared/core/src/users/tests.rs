@@ -91,8 +91,14 @@ fn invited(token: &str, expires_at: Timestamp) -> User {
         status: UserStatus::Pending,
         password_hash: None,
         session_version: 0,
-        invitation: Some(Invitation { token_digest: digest(token), token_encrypted: String::new(), expires_at }),
+        invitation: Some(Invitation {
+            token_digest: digest(token),
+            token_encrypted: String::new(),
+            expires_at,
+            invited_at: expires_at.plus_seconds(-60),
+        }),
         invited_by: None,
+        profile: None,
     }
 }
 
@@ -107,4 +113,31 @@ async fn an_invitation_works_once_and_not_after_its_end() {
     let user = activate(&db, "token", PASSWORD.into(), now).await.unwrap();
     assert_eq!((user.status, user.invitation.is_none()), (UserStatus::Active, true));
     assert!(refused(activate(&db, "token", PASSWORD.into(), now).await), "used up");
+}
+
+#[test]
+fn an_edit_ends_sessions_and_invitations_when_it_must() {
+    let now = Timestamp::now();
+    let pending = invited("token", now.plus_seconds(60));
+    let edit = |role, status| UserEdit { role, status, ..UserEdit::default() };
+    let same = pending.edited(&edit(Some(Role::Viewer), Some(UserStatus::Pending)));
+    assert_eq!(same, pending);
+    let promoted = pending.edited(&edit(Some(Role::Admin), None));
+    assert_eq!((promoted.session_version, promoted.invitation.is_some()), (1, true));
+    let active = pending.edited(&edit(None, Some(UserStatus::Active)));
+    assert_eq!((active.session_version, active.invitation.is_some()), (1, false));
+}
+
+#[tokio::test]
+async fn an_admin_who_cannot_sign_in_does_not_count_as_one() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let first = admin(&db).await;
+    let without_password = User { role: Role::Admin, status: UserStatus::Active, ..invited("token", now) };
+    db.write(vec![insert("u2", &without_password, now)]).await.unwrap();
+    assert!(matches!(delete(&db, &first.id).await, Err(UserError::LastAdmin)));
+    let demotion = UserEdit { role: Some(Role::User), ..UserEdit::default() };
+    assert!(matches!(update(&db, &first.id, &demotion, now).await, Err(UserError::LastAdmin)));
+    delete(&db, "u2").await.unwrap();
+    assert!(matches!(delete(&db, "u2").await, Err(UserError::NotFound)));
 }

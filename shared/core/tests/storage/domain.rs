@@ -99,6 +99,7 @@ async fn an_execution_runs_from_creation_to_result(target: &Target) {
         options: Some(json!({"temperature": 0.5, "big": 12345678901234567890_u64})),
         trace_id: None,
         file_id: None,
+        webhook_destination_ids: Vec::new(),
         origin: Origin::Api,
     };
     let ids = executions::create(db, new, now).await.unwrap().ids;

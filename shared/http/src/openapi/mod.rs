@@ -1,5 +1,11 @@
 //! The OpenAPI 3.1 document, made from the same types and table that serve the requests.
 
+mod answers;
+mod names;
+mod rules;
+#[cfg(test)]
+mod tests;
+
 use serde_json::{Map, Value, json};
 use utoipa::{PartialSchema, ToSchema, openapi::OpenApi};
 
@@ -14,7 +20,10 @@ pub(crate) fn without_nullable_options(schema: &mut Value) {
     match schema {
         Value::Array(items) => items.iter_mut().for_each(without_nullable_options),
         Value::Object(members) => {
-            if let Some(Value::Array(types)) = members.get_mut("type") {
+            // A schema that lists null among its values means it: the input type of embeddings.
+            let lists_null =
+                members.get("enum").and_then(Value::as_array).is_some_and(|list| list.contains(&Value::Null));
+            if let Some(Value::Array(types)) = members.get_mut("type").filter(|_| !lists_null) {
                 types.retain(|kind| kind != "null");
                 if let [only] = types.as_slice() {
                     let only = only.clone();
@@ -34,6 +43,10 @@ pub(crate) fn without_nullable_options(schema: &mut Value) {
                 .is_some_and(|format| ["int32", "int64", "double"].iter().any(|size| format == size))
             {
                 members.remove("format");
+            }
+            // Members always have texts as names.
+            if members.get("propertyNames").is_some_and(|names| names == &json!({"type": "string"})) {
+                members.shift_remove("propertyNames");
             }
             members.values_mut().for_each(without_nullable_options);
         }
@@ -60,6 +73,7 @@ pub fn document(parts: impl IntoIterator<Item = OpenApi>) -> Value {
     without_nullable_options(&mut document);
     add_common_parts(&mut document);
     inline_envelopes(&mut document);
+    finish(&mut document);
     for rule in RULES {
         let operation = &mut document["paths"][rule.path][rule.method.to_ascii_lowercase()];
         if operation.is_object() {
@@ -68,6 +82,15 @@ pub fn document(parts: impl IntoIterator<Item = OpenApi>) -> Value {
         }
     }
     document
+}
+
+/// Brings the schemas into the contract's form.
+fn finish(document: &mut Value) {
+    rules::merge_all_of(document);
+    names::name_shapes(document);
+    rules::add_order_defaults(document);
+    answers::close_answers(document);
+    rules::add_rules(document);
 }
 
 /// Error types and security schemes.
@@ -95,26 +118,40 @@ fn add_common_parts(document: &mut Value) {
     });
 }
 
-/// Replaces references to the generic envelopes (`Data_…`, `PageOf_…`) by what they stand for.
+/// How the names of types around an answer's data begin.
+const ENVELOPES: [&str; 2] = ["Data_", "DashboardData_"];
+
+/// Replaces references to the generic envelopes (`Data_…`) by what they stand for, and makes their pages components.
 fn inline_envelopes(document: &mut Value) {
-    let envelopes: Map<String, Value> = match document["components"]["schemas"].as_object_mut() {
-        Some(schemas) => {
-            // Pages are written out where they are used.
-            schemas.shift_remove("PageOf");
-            let names: Vec<String> = schemas.keys().filter(|name| name.starts_with("Data_")).cloned().collect();
-            names.into_iter().filter_map(|name| schemas.shift_remove(&name).map(|schema| (name, schema))).collect()
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let content_of = |name: &str| ENVELOPES.iter().find_map(|envelope| name.strip_prefix(envelope)).map(str::to_owned);
+    let is_generic = |name: &str| name.starts_with("PageOf") || content_of(name).is_some();
+    let names: Vec<String> = schemas.keys().filter(|name| is_generic(name)).cloned().collect();
+    let generic: Vec<_> = names.into_iter().filter_map(|name| schemas.shift_remove_entry(&name)).collect();
+    let mut envelopes = Map::new();
+    for (name, mut envelope) in generic {
+        let Some(content) = content_of(&name) else { continue };
+        // Pages of all kinds would share this name.
+        debug_assert!(content != "PageOf", "name the entries in `body = Data<PageOf<...>>`: an alias hides them");
+        // A page of summaries is named after what they sum up.
+        let page = content.strip_prefix("PageOf_").map(|entry| entry.strip_suffix("Summary").unwrap_or(entry));
+        let data = &mut envelope["properties"]["data"];
+        if schemas.contains_key(&content) {
+            *data = names::reference(&content);
+        } else if let Some(page) = page.map(|entry| format!("{entry}Page")) {
+            let page_schema = std::mem::replace(data, names::reference(&page));
+            schemas.insert(page, page_schema);
         }
-        None => Map::new(),
-    };
+        envelope["additionalProperties"] = json!(false);
+        envelope.as_object_mut().map(|members| members.shift_remove("description"));
+        envelopes.insert(name, envelope);
+    }
     inline(document, &envelopes);
 }
 
 fn inline(value: &mut Value, envelopes: &Map<String, Value>) {
-    let target = value["$ref"].as_str().and_then(|path| path.strip_prefix("#/components/schemas/")).map(str::to_owned);
-    if let Some(envelope) = target.and_then(|name| envelopes.get(&name)) {
+    if let Some(envelope) = names::referred(value).and_then(|name| envelopes.get(name)) {
         *value = envelope.clone();
-        value.as_object_mut().map(|members| members.shift_remove("description"));
-        value["additionalProperties"] = json!(false);
     }
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| inline(item, envelopes)),
@@ -145,6 +182,10 @@ fn describe_access(operation: &mut Value, access: Access) {
                 ways.push(json!({"apiKeyAuth": [scope.as_str()]}));
                 operation["x-api-key-scope"] = json!(scope.as_str());
             }
+            if keys == Keys::AnyScope {
+                ways.push(json!({"apiKeyAuth": []}));
+                operation["x-api-key-scope"] = json!("any");
+            }
             json!(ways)
         }
     };
@@ -154,7 +195,12 @@ fn describe_access(operation: &mut Value, access: Access) {
         responses["403"] = refused("The caller's role or API key does not allow this.", "MiddlewareError");
     }
     responses["422"] = refused("Path, query or body violate the contract.", "ValidationErrorEnvelope");
+    let own_failure = responses["500"]["content"]["application/json"]["schema"].clone();
     responses["500"] = refused("Unexpected failure.", "ErrorEnvelope");
+    if !own_failure.is_null() {
+        let common = names::reference("ErrorEnvelope");
+        responses["500"]["content"]["application/json"]["schema"] = json!({"anyOf": [common, own_failure]});
+    }
     if let Some(responses) = responses.as_object_mut() {
         responses.sort_keys();
     }

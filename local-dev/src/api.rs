@@ -5,12 +5,17 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-/// Far above what any call of a benchmark takes.
+/// Far above what any call takes.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// The admin that [`Api::register`] makes.
+pub(crate) const EMAIL: &str = "admin@example.org";
+/// The admin's password.
+pub(crate) const PASSWORD: &str = "a local password";
 
 /// A signed-in client.
 #[derive(Debug)]
-pub(super) struct Api {
+pub(crate) struct Api {
     http: reqwest::Client,
     base_url: String,
     token: String,
@@ -18,23 +23,23 @@ pub(super) struct Api {
 
 impl Api {
     /// Registers the first admin of a fresh system.
-    pub(super) async fn register(base_url: String) -> Result<Self> {
+    pub(crate) async fn register(base_url: String) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(CALL_LIMIT).build()?;
         let mut api = Self { http, base_url, token: String::new() };
-        let admin = json!({ "email": "bench@example.org", "name": "Bench", "password": "bench-password" });
+        let admin = json!({ "email": EMAIL, "name": "Admin", "password": PASSWORD });
         let session = api.post("/api/v1/auth/register-first-admin", &admin).await?;
         api.token = session["token"].as_str().context("no token in the answer")?.to_owned();
         Ok(api)
     }
 
     /// POST; the `data` of a 201 answer.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let request = self.http.post(format!("{}{path}", self.base_url)).json(body);
         self.data(request, path, 201).await
     }
 
     /// GET; the `data` of a 200 answer.
-    pub(super) async fn get(&self, path: &str) -> Result<Value> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Value> {
         self.data(self.http.get(format!("{}{path}", self.base_url)), path, 200).await
     }
 

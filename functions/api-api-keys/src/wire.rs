@@ -1,0 +1,139 @@
+//! Bodies of `/api/v1/api-keys`.
+
+use serde::{Deserialize, Serialize};
+use shared_core::{
+    Timestamp,
+    api_keys::{ApiKeyStatus, KeyStats, NewApiKey, OwnedKey, Scope},
+};
+use shared_http::{Issue, Part, RequestBody};
+use utoipa::ToSchema;
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CreateApiKeyRequest {
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+    /// May be empty; duplicates are kept as sent.
+    scopes: Vec<Scope>,
+    /// When the key stops working; never, when absent (defect A-19).
+    #[schema(value_type = Option<String>, format = "date-time")]
+    expires_at: Option<Timestamp>,
+}
+
+impl RequestBody for CreateApiKeyRequest {
+    fn cross_field_issues(&self) -> Vec<Issue> {
+        match self.expires_at {
+            Some(end) if end <= Timestamp::now() => {
+                vec![Issue::new(Part::Body, "expires_at", "must lie in the future")]
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl From<CreateApiKeyRequest> for NewApiKey {
+    fn from(body: CreateApiKeyRequest) -> Self {
+        Self { name: body.name, scopes: body.scopes, expires_at: body.expires_at }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UpdateApiKeyRequest {
+    #[schema(min_length = 1, max_length = 100)]
+    pub(crate) name: String,
+}
+
+impl RequestBody for UpdateApiKeyRequest {}
+
+/// API key as shown to its owner; the secret itself is never returned again.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+pub(crate) struct ApiKeyResponse {
+    id: String,
+    name: String,
+    /// First 16 characters of the key.
+    #[schema(pattern = "^api_[0-9a-f]{12}$")]
+    key_prefix: String,
+    #[schema(inline)]
+    permissions: Permissions,
+    #[schema(inline)]
+    status: ApiKeyStatus,
+    #[schema(inline)]
+    usage_stats: UsageStats,
+    /// When the key stops working, if ever.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Permissions {
+    scopes: Vec<Scope>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UsageStats {
+    #[schema(minimum = 0)]
+    total_requests: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_ip: Option<String>,
+}
+
+impl From<OwnedKey> for ApiKeyResponse {
+    fn from(found: OwnedKey) -> Self {
+        let OwnedKey { key, total_requests, last_used_at, last_ip } = found;
+        Self {
+            id: key.id,
+            name: key.data.name,
+            key_prefix: key.data.key_prefix,
+            permissions: Permissions { scopes: key.data.scopes },
+            status: key.data.status,
+            usage_stats: UsageStats { total_requests, last_used_at, last_ip },
+            expires_at: key.data.expires_at,
+            created_at: key.created_at,
+            updated_at: key.updated_at,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ApiKeyCreated {
+    pub(crate) api_key: ApiKeyResponse,
+    /// The secret, shown once.
+    #[schema(pattern = "^api_[0-9a-f]{64}$")]
+    pub(crate) plain_key: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ApiKeyList {
+    /// The caller's own keys, newest first, revoked ones included.
+    pub(crate) api_keys: Vec<ApiKeyResponse>,
+}
+
+/// Totals over the caller's own keys.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ApiKeyStats {
+    #[schema(minimum = 0)]
+    total_keys: u64,
+    #[schema(minimum = 0)]
+    active_keys: u64,
+    #[schema(minimum = 0)]
+    revoked_keys: u64,
+    #[schema(minimum = 0)]
+    total_requests: u64,
+}
+
+impl From<KeyStats> for ApiKeyStats {
+    fn from(stats: KeyStats) -> Self {
+        Self {
+            total_keys: stats.total_keys,
+            active_keys: stats.active_keys,
+            revoked_keys: stats.revoked_keys,
+            total_requests: stats.total_requests,
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `/api/v1/jobs`: background jobs, and webhooks sent to try an address (contract 18 and 19).
+
+mod wire;
+
+use axum::{extract::State, http::StatusCode};
+use shared_core::{
+    Timestamp, config, ids,
+    jobs::{self, Job},
+    webhooks,
+};
+use shared_http::{
+    ApiConfig, ApiError, ApiResult, App, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part, Path,
+    Query, UuidPath, page_request,
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use wire::{JobResponse, ListJobsQuery, TriggerJobRequest};
+
+/// What this function holds while it lives.
+#[derive(Clone)]
+pub struct JobsState {
+    /// What every API function holds.
+    pub app: App,
+    /// Whether test webhooks may go to private and loopback addresses.
+    pub allows_private_targets: bool,
+}
+
+impl JobsState {
+    /// Reads the configuration and prepares the state; nothing is connected yet.
+    pub fn read(env: &mut config::Env) -> Option<Self> {
+        let (api, webhooks) = (ApiConfig::read(env), env.webhooks());
+        Some(Self { app: App::new(&api?), allows_private_targets: webhooks?.allows_private_targets })
+    }
+}
+
+/// The routes of this function.
+pub fn routes(state: JobsState) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(list_jobs))
+        .routes(routes!(trigger_job))
+        .routes(routes!(get_job))
+        .with_state(state)
+}
+
+/// `GET /api/v1/jobs`: one page of background jobs.
+#[utoipa::path(
+    get, path = "/api/v1/jobs", operation_id = "listJobs", tag = "jobs", params(ListJobsQuery),
+    responses((status = 200, body = Data<PageOf<JobResponse>>))
+)]
+async fn list_jobs(
+    State(state): State<JobsState>,
+    Query(query): Query<ListJobsQuery>,
+) -> ApiResult<Data<PageOf<JobResponse>>> {
+    let (order, direction, page) =
+        (query.order_by.into(), query.order_direction.into(), page_request(query.page, query.limit));
+    let page = jobs::list(&state.app.db, &query.filter(), order, direction, page).await?;
+    Ok(Data { data: page.map(Into::into).into() })
+}
+
+/// `POST /api/v1/jobs/single/trigger`: records a test webhook to an address, saved or not, to be sent once.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/single/trigger", operation_id = "triggerJob", tag = "jobs",
+    request_body = TriggerJobRequest,
+    responses((status = 201, body = Data<EmptyObject>), (status = 404, body = ErrorEnvelope))
+)]
+async fn trigger_job(
+    State(state): State<JobsState>,
+    Json(body): Json<TriggerJobRequest>,
+) -> ApiResult<Created<EmptyObject>> {
+    let (url, now) = (body.url(), Timestamp::now());
+    webhooks::check_target(url, state.allows_private_targets)
+        .map_err(|error| ApiError::invalid(Issue::new(Part::Body, "job.data.url", error.to_string())))?;
+    state.app.db.write(vec![jobs::insert(&ids::new_id(), &Job::webhook_test(url, now), now)]).await?;
+    Ok(Created(EmptyObject {}))
+}
+
+/// `GET /api/v1/jobs/{id}`: one job.
+#[utoipa::path(
+    get, path = "/api/v1/jobs/{id}", operation_id = "getJob", tag = "jobs", params(UuidPath),
+    responses((status = 200, body = Data<JobResponse>), (status = 404, body = ErrorEnvelope))
+)]
+async fn get_job(State(state): State<JobsState>, Path(path): Path<UuidPath>) -> ApiResult<Data<JobResponse>> {
+    let not_found = || ApiError::refused(StatusCode::NOT_FOUND, "Job not found", "there is no such job");
+    let job = jobs::find(&state.app.db, &path.id).await?.ok_or_else(not_found)?;
+    Ok(Data { data: job.into() })
+}

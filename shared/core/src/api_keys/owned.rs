@@ -1,0 +1,77 @@
+//! What owners do with their keys (contract 5).
+
+use super::{ApiKey, ApiKeyStatus, PREFIX_LENGTH, Scope, new_key, store};
+use crate::{
+    config::Secret,
+    db::{Db, DbError},
+    documents::Document,
+    ids,
+    instant::Timestamp,
+    secrets::digest,
+};
+
+/// A key as its owner sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnedKey {
+    /// The key.
+    pub key: Document<ApiKey>,
+    /// Authorised calls so far.
+    pub total_requests: u64,
+    /// When the latest of them came.
+    pub last_used_at: Option<Timestamp>,
+    /// The network address that it came from, where known.
+    pub last_ip: Option<String>,
+}
+
+/// Why an operation on keys was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiKeyError {
+    /// The caller owns no key with this id.
+    #[error("you have no such API key")]
+    NotFound,
+    /// The store failed.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+/// A key to be made.
+#[derive(Debug, Clone)]
+pub struct NewApiKey {
+    /// Name to show; need not be unique.
+    pub name: String,
+    /// What it may be used for, as sent.
+    pub scopes: Vec<Scope>,
+    /// When it stops working, if ever.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Makes a key; gives the key itself too, which cannot be had again.
+pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> Result<(OwnedKey, Secret), ApiKeyError> {
+    let plain = new_key();
+    let data = ApiKey {
+        user_id: user_id.to_owned(),
+        name: new.name,
+        key_prefix: plain[..PREFIX_LENGTH].to_owned(),
+        key_digest: Some(digest(&plain)),
+        key_hash: None,
+        scopes: new.scopes,
+        status: ApiKeyStatus::Active,
+        expires_at: new.expires_at,
+    };
+    let id = ids::new_id();
+    db.write(vec![store::insert(&id, &data, now)]).await?;
+    let key = Document { id, data, revision: 0, created_at: now, updated_at: now };
+    Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, Secret::new(plain)))
+}
+
+/// Gives a key another name.
+pub async fn rename(db: &Db, user_id: &str, id: &str, name: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
+    let answers = db.write(vec![store::rename(user_id, id, name, now)]).await?;
+    store::first_owned(&answers)?.ok_or(ApiKeyError::NotFound)
+}
+
+/// Takes a key back for good; it stays listed. Doing so again changes nothing.
+pub async fn revoke(db: &Db, user_id: &str, id: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
+    let answers = db.write(vec![store::revoke(user_id, id, now)]).await?;
+    store::first_owned(&answers)?.ok_or(ApiKeyError::NotFound)
+}
