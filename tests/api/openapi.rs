@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use local_dev::openapi::accepted::Accepted;
+use local_dev::openapi::{COMPARED_PATH, accepted::Accepted, fingerprint};
 use serde_json::Value;
 use tests::TestApp;
 
@@ -55,6 +55,15 @@ async fn the_accepted_differences_are_well_formed_and_about_what_exists() {
     let accepted = Accepted::load(Path::new(DIFFERENCES)).unwrap();
     let lost = accepted.lost(&TestApp::empty().await.openapi());
     assert!(lost.is_empty(), "about what the document does not have (any more): {lost:?}");
+}
+
+/// A document that differs in any new way cannot land without a look at it.
+#[test]
+fn the_present_document_has_been_compared_with_the_contract() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let compared = std::fs::read_to_string(root.join(COMPARED_PATH)).unwrap_or_default();
+    let present = fingerprint(&root).unwrap();
+    assert!(compared == present, "run `cargo dev openapi compare --contract FILE` with the contract's document");
 }
 
 fn collect(value: &Value, name: &str, found: &mut Vec<Value>) {

@@ -1,6 +1,6 @@
 //! `cargo dev openapi compare`: how our OpenAPI document differs from another one that it should agree with.
 //!
-//! [`compare`] finds the differences, one line each; [`accepted`] knows which of them we want and why.
+//! [`mod@compare`] finds the differences, one line each; [`accepted`] knows which of them we want and why.
 
 pub mod accepted;
 pub mod compare;
@@ -21,6 +21,8 @@ use accepted::Accepted;
 pub const DOCUMENT_PATH: &str = "docs/openapi.json";
 /// The differences that we want, with their reasons.
 pub const ACCEPTED_PATH: &str = "docs/openapi-differences.yaml";
+/// What the last comparison without open differences looked at, see [`fingerprint`].
+pub const COMPARED_PATH: &str = "docs/openapi-compared.txt";
 
 /// Options of `cargo dev openapi compare`.
 #[derive(Debug, Clone, clap::Args)]
@@ -57,8 +59,18 @@ pub fn compare(args: &CompareArgs) -> Result<()> {
             "{open} differences are not accepted, {stale} acceptances fit no difference: correct the code, or {ACCEPTED_PATH}."
         );
     }
+    if args.ours.is_none() {
+        fs::write(root.join(COMPARED_PATH), fingerprint(&root)?).context("the comparison cannot be recorded")?;
+    }
     println!("{} differences, all of them accepted.", verdict.accepted.len());
     Ok(())
+}
+
+/// The digest of our document and of what is accepted, as a line of text. The contract is not part of the repository, so a
+/// test cannot compare with it; it can tell that somebody has, since either of the two changed.
+pub fn fingerprint(root: &Path) -> Result<String> {
+    let text = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("{path} cannot be read"));
+    Ok(format!("{}\n", shared_core::secrets::digest(&(text(DOCUMENT_PATH)? + &text(ACCEPTED_PATH)?))))
 }
 
 fn read(path: &Path) -> Result<Value> {
