@@ -39,6 +39,9 @@ static PASSWORD_HASH: OnceCell<String> = OnceCell::const_new();
 /// Signs the session tokens of test apps.
 pub const KEY: &str = "a signing key that is long enough for tests";
 
+/// Signs the webhooks of test apps that no secret of a destination signs.
+pub const SIGNATURE_KEY: &str = "a webhook key that is long enough for tests";
+
 /// The variables of a test installation, as a function would find them in its environment.
 pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
     let variables = [
@@ -58,6 +61,7 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
+        ("WEBHOOK_SIGNATURE_KEY", SIGNATURE_KEY),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
@@ -71,6 +75,8 @@ pub struct TestApp {
     pub db: Db,
     /// Plays Ollama, OpenAI and Anthropic.
     pub vendor: FakeVendor,
+    /// Receives webhooks, where configuration lets them go there.
+    pub receiver: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
     /// What time alone triggers.
@@ -94,12 +100,29 @@ impl TestApp {
         Self::over("no such folder/test.db").await
     }
 
+    /// An installation with an admin, whose webhooks may go to `receiver`; also gives the admin's token. The receiver
+    /// answers `POST /hook` with 204 unless a test says otherwise.
+    pub async fn with_receiver() -> (Self, String) {
+        let app =
+            Self::configured("test.db", &[("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true")]);
+        let app = app.await;
+        migrations::migrate(&app.db).await.expect("migrations apply");
+        app.receiver.on("POST", "/hook", Reply::status(204));
+        let token = app.sign_up("admin@example.com", Role::Admin).await;
+        (app, token)
+    }
+
     /// An installation over this file in a folder of its own.
     async fn over(file: &str) -> Self {
+        Self::configured(file, &[]).await
+    }
+
+    async fn configured(file: &str, more: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vendor = FakeVendor::start().await;
         let database = format!("file:{}", folder.path().join(file).display());
-        let variables = environment(&database, &vendor.url());
+        let mut variables = environment(&database, &vendor.url());
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let env = || Env::new(variables.clone());
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
@@ -108,6 +131,7 @@ impl TestApp {
         Self {
             db: app.db.clone(),
             vendor,
+            receiver: FakeVendor::start().await,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
@@ -254,7 +278,7 @@ fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Ve
     let users = UsersState { app: app.clone(), cipher: settings.cipher.clone() };
     let ExecutionsState { registry, dispatcher, .. } = executions.clone();
     let deployments = DeploymentsState { app: app.clone(), registry, dispatcher };
-    let jobs = JobsState { app: app.clone(), allows_private_targets: false };
+    let jobs = JobsState { app: app.clone(), targets: settings.targets };
     vec![
         ("api-system", api_system::routes(app.clone())),
         ("api-auth", api_auth::routes(app.clone())),

@@ -7,6 +7,6 @@ mod documented;
 mod http;
 mod redact;
 
-pub use app::{KEY, PASSWORD, TestApp, Vendors, environment};
+pub use app::{KEY, PASSWORD, SIGNATURE_KEY, TestApp, Vendors, environment};
 pub use http::{Answer, Call};
 pub use redact::redacted;

@@ -6,7 +6,7 @@ use axum::{extract::State, http::StatusCode};
 use shared_core::{
     Timestamp, config, ids,
     jobs::{self, Job},
-    webhooks,
+    webhooks::{TargetError, TargetPolicy},
 };
 use shared_http::{
     ApiConfig, ApiError, ApiResult, App, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part, Path,
@@ -21,15 +21,15 @@ use wire::{JobResponse, ListJobsQuery, TriggerJobRequest};
 pub struct JobsState {
     /// What every API function holds.
     pub app: App,
-    /// Whether test webhooks may go to private and loopback addresses.
-    pub allows_private_targets: bool,
+    /// Where test webhooks may go.
+    pub targets: TargetPolicy,
 }
 
 impl JobsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, webhooks) = (ApiConfig::read(env), env.webhooks());
-        Some(Self { app: App::new(&api?), allows_private_targets: webhooks?.allows_private_targets })
+        let (api, targets) = (ApiConfig::read(env), env.webhook_targets());
+        Some(Self { app: App::new(&api?), targets: targets? })
     }
 }
 
@@ -68,8 +68,8 @@ async fn trigger_job(
     Json(body): Json<TriggerJobRequest>,
 ) -> ApiResult<Created<EmptyObject>> {
     let (url, now) = (body.url(), Timestamp::now());
-    webhooks::check_target(url, state.allows_private_targets)
-        .map_err(|error| ApiError::invalid(Issue::new(Part::Body, "job.data.url", error.to_string())))?;
+    let issue = |error: TargetError| Issue::new(Part::Body, "job.data.url", error.to_string());
+    state.targets.check(url).map_err(|error| ApiError::invalid(issue(error)))?;
     state.app.db.write(vec![jobs::insert(&ids::new_id(), &Job::webhook_test(url, now), now)]).await?;
     Ok(Created(EmptyObject {}))
 }

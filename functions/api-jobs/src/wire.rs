@@ -99,7 +99,7 @@ enum WebhookDeliveryType {
 
 #[derive(Deserialize, ToSchema)]
 struct TestWebhookTarget {
-    /// Absolute URL that starts with https:// or http:// and does not lead into a private network.
+    /// Absolute https:// URL that does not lead into a private network, unless configuration allows more.
     #[schema(format = "uri")]
     url: String,
 }

@@ -23,6 +23,7 @@ pub mod pagination;
 pub mod passwords;
 pub mod prompts;
 pub mod provider_name;
+pub mod retry_after;
 pub mod schemas;
 pub mod secrets;
 pub mod settings;

@@ -85,6 +85,7 @@ pub const RULES: &[Rule] = {
         from_role(Viewer, Ignored, "GET", "/api/v1/settings/{id}"),
         from_role(Admin, Ignored, "PUT", "/api/v1/settings/{id}"),
         from_role(Admin, Ignored, "DELETE", "/api/v1/settings/{id}"),
+        from_role(Admin, Ignored, "POST", "/api/v1/settings/{id}/rotate-secret"),
         from_role(Viewer, Refused, "GET", "/api/v1/prompts/select-list"),
         from_role(Viewer, Refused, "GET", "/api/v1/prompts"),
         from_role(User, Refused, "POST", "/api/v1/prompts"),

@@ -282,7 +282,9 @@ impl From<SettingError> for ApiError {
         match error {
             SettingError::NotFound => Self::not_found(error),
             SettingError::Taken(_) => Self::refused(StatusCode::CONFLICT, "Conflict", error),
-            SettingError::TypeMismatch { .. } | SettingError::Stale => Self::bad_request("Bad Request", error),
+            SettingError::TypeMismatch { .. } | SettingError::NoSecret(_) | SettingError::Stale => {
+                Self::bad_request("Bad Request", error)
+            }
             SettingError::Db(source) => source.into(),
         }
     }
