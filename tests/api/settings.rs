@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_core::{ProviderName, Timestamp, users::Role};
+use shared_core::{
+    ProviderName, Secret, Timestamp,
+    config::EncryptionKey,
+    secrets::Cipher,
+    users::Role,
+    webhooks::{Recipient, find_destination},
+};
 use shared_testing::vendor::{self, Reply};
 use tests::{Answer, TestApp, redacted};
 
@@ -307,11 +313,19 @@ async fn of_two_rotations_at_once_each_shown_secret_is_valid() {
     let created = create(&app, &token, &webhook("a")).await;
     let path = format!("{}/rotate-secret", path_of(&created));
     let rotate = || app.call("POST", &path).bearer(&token).send();
+    let (key, cipher) = (Secret::new("unused"), Cipher::new(&EncryptionKey::new(std::array::from_fn(|i| i as u8))));
     for _ in 0..5 {
-        let (one, other) = tokio::join!(rotate(), rotate());
-        for answer in [one, other] {
-            // Both one after the other, or one of them met the other and was told so; never two from the same state.
-            assert!(matches!(answer.status.as_u16(), 200 | 400), "{}", answer.text);
+        let answers: [Answer; 2] = tokio::join!(rotate(), rotate()).into();
+        let id = created["id"].as_str().unwrap();
+        let now = Timestamp::now();
+        let found = find_destination(&app.db, &cipher, &key, Recipient::Saved(id), now).await.unwrap();
+        let valid = [Some(found.keys.current), found.keys.previous].map(|secret| secret.unwrap().reveal().to_owned());
+        // One after the other, or one met the other and was told so; never two from the same state.
+        for answer in answers {
+            match answer.status.as_u16() {
+                200 => assert!(valid.contains(&answer.data(200)["secret"].as_str().unwrap().to_owned())),
+                _ => assert_eq!(answer.refusal(400), "Bad Request"),
+            }
         }
     }
 }

@@ -32,14 +32,14 @@ const SHOWN_CHARACTERS: usize = 200;
 const OUR_NAME: HeaderValue = HeaderValue::from_static("Hypersigil-Webhook/1.0");
 
 /// One attempt at a delivery.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Delivery<'a> {
     /// The same on every attempt: receivers recognise repetitions by it.
     pub id: &'a str,
     /// Where to.
     pub url: &'a str,
-    /// The JSON text.
-    pub body: &'a str,
+    /// The JSON text, which may be of many megabytes.
+    pub body: String,
     /// What signs it.
     pub keys: &'a SigningKeys,
 }
@@ -138,9 +138,9 @@ impl Sender {
 fn request(client: &Client, url: Url, delivery: Delivery<'_>) -> reqwest::RequestBuilder {
     let Delivery { id, body, keys, .. } = delivery;
     let request = client.post(url).header(CONTENT_TYPE, "application/json").header(USER_AGENT, OUR_NAME);
-    let signed = signature_headers(keys, id, body, Timestamp::now());
+    let signed = signature_headers(keys, id, &body, Timestamp::now());
     let request = signed.into_iter().fold(request, |request, (name, value)| request.header(name, value));
-    request.body(body.to_owned())
+    request.body(body)
 }
 
 /// What an answer means.

@@ -29,7 +29,7 @@ fn keys() -> SigningKeys {
 }
 
 async fn send(sender: &Sender, url: &str) -> Outcome {
-    sender.post(Delivery { id: ID, url, body: BODY, keys: &keys() }).await
+    sender.post(Delivery { id: ID, url, body: BODY.to_owned(), keys: &keys() }).await
 }
 
 /// One answer of a receiver, and what becomes of it.
@@ -145,7 +145,7 @@ async fn during_a_rotation_both_secrets_sign() {
     receiver.on("POST", "/hook", Reply::status(200));
     let both = SigningKeys { current: Secret::new("whsec_AAAA"), previous: Some(Secret::new(SECRET)) };
     let url = format!("{}/hook", receiver.url());
-    Sender::new(OPEN).post(Delivery { id: ID, url: &url, body: BODY, keys: &both }).await;
+    Sender::new(OPEN).post(Delivery { id: ID, url: &url, body: BODY.to_owned(), keys: &both }).await;
     let request = receiver.requests().remove(0);
     let now: Timestamp = request.header("x-hypersigil-timestamp").unwrap().parse().unwrap();
     for (name, value) in signature_headers(&both, ID, BODY, now) {
@@ -441,7 +441,7 @@ async fn a_payload_of_many_megabytes_arrives_whole() {
     receiver.on("POST", "/hook", Reply::status(200));
     let body = json!({"embeddings": vec![vec![0.123_456_789; 1024]; 1000]}).to_string();
     let url = format!("{}/hook", receiver.url());
-    let outcome = Sender::new(OPEN).post(Delivery { id: ID, url: &url, body: &body, keys: &keys() }).await;
+    let outcome = Sender::new(OPEN).post(Delivery { id: ID, url: &url, body: body.clone(), keys: &keys() }).await;
     assert_eq!(outcome, Outcome::Delivered { status: 200 });
     assert_eq!(receiver.requests()[0].body, body.as_bytes());
 }
