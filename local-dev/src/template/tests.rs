@@ -33,6 +33,7 @@ fn reads_the_functions_of_our_template() {
             "api-users",
             "job-execution",
             "job-maintenance",
+            "job-webhook",
             "migrate",
         ]
     );
