@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use shared_core::{
-    ProviderName, Secret, Timestamp, ids, jobs,
+    ProviderName, Secret, Timestamp,
     config::EncryptionKey,
+    ids, jobs,
     secrets::Cipher,
     settings::{self, NewSetting},
     users::Role,
@@ -36,7 +37,7 @@ async fn run_deployment(app: &TestApp, token: &str, destination: &str) -> String
         "model": "demo:latest", "webhookDestinationIds": [destination]});
     app.post("/api/v1/deployments", token, &body).send().await.data(201);
     let run = format!("/api/v1/deployments/run/{name}");
-    let execution = app.post(&run, token, &json!({"userInput": ""})).send().await.data(201);
+    let execution = app.post(&run, token, &json!({"userInput": "hello"})).send().await.data(201);
     app.run_waiting(ProviderName::Ollama).await;
     text(&execution["executionId"])
 }
@@ -125,21 +126,13 @@ async fn passing_failures_are_tried_again_under_one_id() {
     let job = the_job(&app, &token).await;
     assert_eq!(
         (&job["status"], &job["attempts"], &job["lastStatus"], &job["error"]),
-        (
-            &json!("retrying"),
-            &json!(1),
-            &json!(503),
-            &json!("the receiver answered 503 Service Unavailable: busy")
-        )
+        (&json!("retrying"), &json!(1), &json!(503), &json!("the receiver answered 503 Service Unavailable: busy"))
     );
     assert!(job["nextRetryAt"].is_string(), "{job}");
 
     run_to_the_end(&app, &token).await;
     let job = the_job(&app, &token).await;
-    assert_eq!(
-        (&job["status"], &job["attempts"], &job["lastStatus"]),
-        (&json!("completed"), &json!(3), &json!(204))
-    );
+    assert_eq!((&job["status"], &job["attempts"], &job["lastStatus"]), (&json!("completed"), &json!(3), &json!(204)));
     for gone in ["error", "nextRetryAt"] {
         assert!(job.get(gone).is_none(), "{gone} in {job}");
     }
@@ -317,7 +310,8 @@ async fn only_deliveries_are_sent_again() {
     let job = serde_json::from_value::<shared_jobs::types::GenerateEmbedding>(work).expect("an embedding").to_job();
     let id = ids::new_id();
     app.db.write(vec![jobs::insert(&id, &job, Timestamp::now())]).await.expect("the database answers");
-    let redeliver = async |id: &str| app.call("POST", &format!("/api/v1/jobs/{id}/redeliver")).bearer(&token).send().await;
+    let redeliver =
+        async |id: &str| app.call("POST", &format!("/api/v1/jobs/{id}/redeliver")).bearer(&token).send().await;
     assert_eq!(redeliver(&id).await.refusal(400), "Validation Error");
     assert_eq!(redeliver("0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10").await.refusal(404), "Job not found");
     assert_eq!(redeliver("x").await.issues("param"), ["id"]);

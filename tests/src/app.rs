@@ -24,7 +24,7 @@ use shared_core::{
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::ExecutionMessage;
+use shared_jobs::{Function, Invocation, JobMessage, JobType, Shutdown, types::WebhookDelivery};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -50,6 +50,8 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         // Nobody listens there.
         ("EXECUTIONS_QUEUE_URL", "http://127.0.0.1:9/000000000000/executions"),
+        ("WEBHOOKS_QUEUE_URL", "http://127.0.0.1:9/000000000000/webhooks"),
+        ("EMBEDDINGS_QUEUE_URL", "http://127.0.0.1:9/000000000000/embeddings"),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -61,6 +63,7 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
+        ("JOB_RETRY_BASE_MS", "1"),
         ("WEBHOOK_SIGNATURE_KEY", SIGNATURE_KEY),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
@@ -79,6 +82,8 @@ pub struct TestApp {
     pub receiver: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
+    /// Sends webhooks.
+    pub webhooks: job_webhook::Worker,
     /// What time alone triggers.
     pub maintenance: Maintenance,
     edge: Edge,
@@ -100,8 +105,8 @@ impl TestApp {
         Self::over("no such folder/test.db").await
     }
 
-    /// An installation with an admin, whose webhooks may go to `receiver`; also gives the admin's token. The receiver
-    /// answers `POST /hook` with 204 unless a test says otherwise.
+    /// The same as [`with_providers`](Self::with_providers), and webhooks may go to `receiver`, which answers
+    /// `POST /hook` with 204 unless a test says otherwise.
     pub async fn with_receiver() -> (Self, String) {
         let app =
             Self::configured("test.db", &[("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true")]);
@@ -109,6 +114,7 @@ impl TestApp {
         migrations::migrate(&app.db).await.expect("migrations apply");
         app.receiver.on("POST", "/hook", Reply::status(204));
         let token = app.sign_up("admin@example.com", Role::Admin).await;
+        app.play_vendors(&token).await;
         (app, token)
     }
 
@@ -127,12 +133,15 @@ impl TestApp {
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
         let app = settings.app.clone();
-        let functions = routes(&app, settings, executions);
+        let jobs = config::load_from(env(), JobsState::read).expect("a complete configuration");
+        let deployments = config::load_from(env(), DeploymentsState::read).expect("a complete configuration");
+        let functions = routes(&app, settings, executions, deployments, jobs);
         Self {
             db: app.db.clone(),
             vendor,
             receiver: FakeVendor::start().await,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
+            webhooks: config::load_from(env(), job_webhook::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
             functions,
@@ -153,10 +162,15 @@ impl TestApp {
     /// test says otherwise.
     pub async fn with_providers() -> (Self, String) {
         let (app, token) = Self::with_admin().await;
-        app.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
-        app.vendor.on("POST", "/api/generate", ollama::generated("hello"));
+        app.play_vendors(&token).await;
+        (app, token)
+    }
+
+    async fn play_vendors(&self, token: &str) {
+        self.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
+        self.vendor.on("POST", "/api/generate", ollama::generated("hello"));
         // OpenAI and Anthropic list their models at the same path.
-        app.vendor.on(
+        self.vendor.on(
             "GET",
             "/v1/models",
             Reply::computed(|request| match request.header("x-api-key") {
@@ -164,13 +178,12 @@ impl TestApp {
                 Some(_) => anthropic::models_page(["claude-sonnet-4-5"], false),
             }),
         );
-        app.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
-        app.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
+        self.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
+        self.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
         for provider in [ProviderName::Ollama, ProviderName::OpenAi, ProviderName::Anthropic] {
-            app.add_provider(provider, &token).await;
+            self.add_provider(provider, token).await;
         }
-        app.vendor.forget_requests();
-        (app, token)
+        self.vendor.forget_requests();
     }
 
     /// A request without credentials.
@@ -266,19 +279,46 @@ impl TestApp {
     /// Runs what waits at a provider once, as the queue would have it run.
     pub async fn run_waiting(&self, provider: ProviderName) {
         let ids = pipeline::dispatch(&self.db, provider, Timestamp::now()).await.expect("the database answers");
-        for execution_id in ids {
-            let until = Instant::now() + Duration::from_millis(1);
-            self.worker.handle(ExecutionMessage { execution_id }, until).await.expect("the database answers");
+        for id in ids {
+            self.work_on(&id, Duration::ZERO).await;
         }
+    }
+
+    /// Sends the webhooks that are due, as the queue would have them sent.
+    pub async fn run_webhooks(&self) {
+        let sql = "SELECT id FROM jobs WHERE type = ?1 AND status IN ('pending', 'retrying')
+            AND COALESCE(next_retry_at, scheduled_at) <= ?2 ORDER BY scheduled_at, id";
+        let params = shared_core::params![WebhookDelivery::KIND.name, Timestamp::now()];
+        for row in self.db.read(sql, params).await.expect("the database answers").rows {
+            self.webhook_message(&row.get::<String>("id").expect("an id")).await;
+        }
+    }
+
+    /// What a message about this delivery leads to.
+    pub async fn webhook_message(&self, id: &str) {
+        self.webhooks.handle(JobMessage::new(id), &invocation()).await.expect("the database answers");
+    }
+
+    /// Works on an execution as a message would have it done, and for `drain` on what waits behind it.
+    pub async fn work_on(&self, id: &str, drain: Duration) {
+        self.worker.work_off(id, Instant::now() + drain, &invocation()).await.expect("the database answers");
     }
 }
 
+/// A call of a function with time enough for a test.
+pub(crate) fn invocation() -> Invocation {
+    Invocation::new(Duration::from_secs(60), Shutdown::new(Duration::ZERO))
+}
+
 /// The routes of every API function, by the name of the function.
-fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Vec<(&'static str, OpenApiRouter)> {
+fn routes(
+    app: &App,
+    settings: SettingsState,
+    executions: ExecutionsState,
+    deployments: DeploymentsState,
+    jobs: JobsState,
+) -> Vec<(&'static str, OpenApiRouter)> {
     let users = UsersState { app: app.clone(), cipher: settings.cipher.clone() };
-    let ExecutionsState { registry, dispatcher, .. } = executions.clone();
-    let deployments = DeploymentsState { app: app.clone(), registry, dispatcher };
-    let jobs = JobsState { app: app.clone(), targets: settings.targets };
     vec![
         ("api-system", api_system::routes(app.clone())),
         ("api-auth", api_auth::routes(app.clone())),

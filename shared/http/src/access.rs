@@ -151,6 +151,7 @@ pub const RULES: &[Rule] = {
         from_role(Viewer, Ignored, "GET", "/api/v1/jobs"),
         from_role(Admin, Ignored, "POST", "/api/v1/jobs/single/trigger"),
         from_role(Viewer, Ignored, "GET", "/api/v1/jobs/{id}"),
+        from_role(Admin, Ignored, "POST", "/api/v1/jobs/{id}/redeliver"),
         from_role(Viewer, Ignored, "GET", "/api/v1/dashboard/stats"),
         from_role(Viewer, Ignored, "GET", "/api/v1/dashboard/token-usage/summary"),
         from_role(Viewer, Ignored, "GET", "/api/v1/dashboard/token-usage/daily"),
