@@ -15,6 +15,8 @@ use shared_testing::vendor::{ReceivedRequest, Reply};
 use tests::{SIGNATURE_KEY, TestApp};
 
 const TRIGGER: &str = "/api/v1/jobs/single/trigger";
+/// The trace that every run of a deployment here belongs to.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 /// A saved destination at the receiver: its id and its secret.
 async fn add_destination(app: &TestApp, token: &str, name: &str) -> (String, String) {
@@ -37,7 +39,8 @@ async fn run_deployment(app: &TestApp, token: &str, destination: &str) -> String
         "model": "demo:latest", "webhookDestinationIds": [destination]});
     app.post("/api/v1/deployments", token, &body).send().await.data(201);
     let run = format!("/api/v1/deployments/run/{name}");
-    let execution = app.post(&run, token, &json!({"userInput": "hello"})).send().await.data(201);
+    let call = app.post(&run, token, &json!({"userInput": "hello"}));
+    let execution = call.header("traceparent", &format!("00-{TRACE}-00f067aa0ba902b7-01")).send().await.data(201);
     app.run_waiting(ProviderName::Ollama).await;
     text(&execution["executionId"])
 }
@@ -96,6 +99,8 @@ async fn the_end_of_an_execution_reaches_its_destination_signed() {
     assert_signed(&requests[0], &secret, None);
     let job = the_job(&app, &token).await;
     assert_eq!(requests[0].header("webhook-id"), job["id"].as_str());
+    let parent = requests[0].header("traceparent").expect("a trace");
+    assert!(parent.contains(TRACE), "from the request over rows to the receiver: {parent}");
     assert_eq!(
         (&job["status"], &job["attempts"], &job["maxAttempts"], &job["lastStatus"]),
         (&json!("completed"), &json!(1), &json!(8), &json!(204))

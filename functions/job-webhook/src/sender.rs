@@ -13,7 +13,7 @@ use reqwest::{
     redirect, retry,
 };
 use shared_core::{
-    Timestamp, retry_after,
+    Timestamp, retry_after, trace,
     webhooks::{SigningKeys, TargetError, TargetPolicy, signature_headers},
 };
 use tokio::time::{Instant, timeout_at};
@@ -139,7 +139,8 @@ fn request(client: &Client, url: Url, delivery: Delivery<'_>) -> reqwest::Reques
     let Delivery { id, body, keys, .. } = delivery;
     let request = client.post(url).header(CONTENT_TYPE, "application/json").header(USER_AGENT, OUR_NAME);
     let signed = signature_headers(keys, id, &body, Timestamp::now());
-    let request = signed.into_iter().fold(request, |request, (name, value)| request.header(name, value));
+    let traced = trace::current().map(|trace| ("traceparent", trace.traceparent()));
+    let request = signed.into_iter().chain(traced).fold(request, |request, (name, value)| request.header(name, value));
     request.body(body)
 }
 
