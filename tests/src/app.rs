@@ -239,6 +239,21 @@ impl TestApp {
         self.post("/api/v1/settings", token, &body).send().await.data(201);
     }
 
+    /// Sets how many executions of a provider run at once.
+    pub async fn limit(&self, provider: ProviderName, max_running: u32, token: &str) {
+        let data = json!({"provider": provider.as_str(), "max_running": max_running});
+        let body = json!({"type": "provider-limits", "data": data});
+        let path = format!("/api/v1/settings/type/provider-limits/identifier/{provider}");
+        let found = self.get(&path, token).send().await;
+        match found.status.as_u16() {
+            404 => self.post("/api/v1/settings", token, &body).send().await.data(201),
+            _ => {
+                let path = format!("/api/v1/settings/{}", found.data(200)["id"].as_str().expect("an id"));
+                self.put(&path, token, &body).send().await.data(200)
+            }
+        };
+    }
+
     /// Runs what waits at a provider once, as the queue would have it run.
     pub async fn run_waiting(&self, provider: ProviderName) {
         let ids = pipeline::dispatch(&self.db, provider, Timestamp::now()).await.expect("the database answers");

@@ -38,6 +38,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0011_deployments",
     "0012_jobs",
     "0013_dashboard",
+    "0017_admission",
+    "0018_maintenance",
 ];
 
 /// Why a database could not be brought up to date.
