@@ -14,6 +14,7 @@ mod group_runs;
 mod jobs;
 mod openapi;
 mod prompts;
+mod provider_limits;
 mod providers;
 mod routes;
 mod settings;

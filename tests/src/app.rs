@@ -30,7 +30,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::Call;
+use crate::{http::Call, queue::TestQueue};
 
 /// The password of every account that tests make.
 pub const PASSWORD: &str = "correct horse";
@@ -84,22 +84,33 @@ pub struct TestApp {
 impl TestApp {
     /// An empty installation: migrated, without accounts.
     pub async fn empty() -> Self {
-        let app = Self::over("test.db").await;
+        let app = Self::over("test.db", &[]).await;
         migrations::migrate(&app.db).await.expect("migrations apply");
         app
     }
 
-    /// An installation whose database cannot be reached.
-    pub async fn without_database() -> Self {
-        Self::over("no such folder/test.db").await
+    /// An installation with an admin whose token it gives, and with a queue that takes every message.
+    pub async fn with_queue() -> (Self, String, TestQueue) {
+        let queue = TestQueue::start().await;
+        let url = queue.url();
+        let app = Self::over("test.db", &[("AWS_ENDPOINT_URL_SQS", url.as_str())]).await;
+        migrations::migrate(&app.db).await.expect("migrations apply");
+        let token = app.sign_up("admin@example.com", Role::Admin).await;
+        (app, token, queue)
     }
 
-    /// An installation over this file in a folder of its own.
-    async fn over(file: &str) -> Self {
+    /// An installation whose database cannot be reached.
+    pub async fn without_database() -> Self {
+        Self::over("no such folder/test.db", &[]).await
+    }
+
+    /// An installation over this file in a folder of its own; these variables come before the usual ones.
+    async fn over(file: &str, special: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vendor = FakeVendor::start().await;
         let database = format!("file:{}", folder.path().join(file).display());
-        let variables = environment(&database, &vendor.url());
+        let mut variables = environment(&database, &vendor.url());
+        variables.extend(special.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let env = || Env::new(variables.clone());
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");

@@ -5,8 +5,10 @@
 mod app;
 mod documented;
 mod http;
+mod queue;
 mod redact;
 
 pub use app::{KEY, PASSWORD, TestApp, Vendors, environment};
 pub use http::{Answer, Call};
+pub use queue::TestQueue;
 pub use redact::redacted;
