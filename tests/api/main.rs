@@ -12,6 +12,7 @@ mod executions;
 mod files;
 mod group_runs;
 mod jobs;
+mod maintenance;
 mod openapi;
 mod prompts;
 mod provider_limits;

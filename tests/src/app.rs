@@ -92,11 +92,16 @@ impl TestApp {
     /// An installation with an admin whose token it gives, and with a queue that takes every message.
     pub async fn with_queue() -> (Self, String, TestQueue) {
         let queue = TestQueue::start().await;
-        let url = queue.url();
-        let app = Self::over("test.db", &[("AWS_ENDPOINT_URL_SQS", url.as_str())]).await;
+        let (app, token) = Self::with_variables(&[("AWS_ENDPOINT_URL_SQS", queue.url().as_str())]).await;
+        (app, token, queue)
+    }
+
+    /// An installation with an admin whose token it gives, and with these variables in place of the usual ones.
+    pub async fn with_variables(special: &[(&str, &str)]) -> (Self, String) {
+        let app = Self::over("test.db", special).await;
         migrations::migrate(&app.db).await.expect("migrations apply");
         let token = app.sign_up("admin@example.com", Role::Admin).await;
-        (app, token, queue)
+        (app, token)
     }
 
     /// An installation whose database cannot be reached.
@@ -104,7 +109,7 @@ impl TestApp {
         Self::over("no such folder/test.db", &[]).await
     }
 
-    /// An installation over this file in a folder of its own; these variables come before the usual ones.
+    /// An installation over this file in a folder of its own; these variables take the place of the usual ones.
     async fn over(file: &str, special: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vendor = FakeVendor::start().await;
@@ -130,9 +135,7 @@ impl TestApp {
 
     /// An installation with an admin; also gives the admin's token.
     pub async fn with_admin() -> (Self, String) {
-        let app = Self::empty().await;
-        let token = app.sign_up("admin@example.com", Role::Admin).await;
-        (app, token)
+        Self::with_variables(&[]).await
     }
 
     /// An installation with an admin and an active key for each vendor that [`Vendors`] plays; also gives the admin's

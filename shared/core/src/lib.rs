@@ -6,6 +6,7 @@ pub mod api_keys;
 pub mod calibration;
 pub mod comments;
 pub mod config;
+pub mod cursors;
 pub mod db;
 pub mod deployments;
 pub mod documents;

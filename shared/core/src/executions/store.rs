@@ -238,6 +238,16 @@ pub async fn update_fields(
     Ok(!db.write(vec![statement]).await?.remove(0).rows.is_empty())
 }
 
+/// Deletes up to `limit` executions that ended before this moment, the oldest first; tells how many. Counters follow by
+/// trigger, sums of usage stay. Bundles keep the ids and comments stay, as they do for prompts.
+pub async fn delete_ended(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
+    let sql = "DELETE FROM executions WHERE id IN (SELECT id FROM executions
+        WHERE completed_at < ?1 AND +status IN ('completed', 'failed')
+        ORDER BY completed_at, id LIMIT ?2)";
+    let answers = db.write(vec![Statement::new(sql, params![before, limit])]).await?;
+    Ok(answers.first().map_or(0, |answer| answer.affected))
+}
+
 pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {
     EXECUTIONS.insert(id, execution, now)
 }

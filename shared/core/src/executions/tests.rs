@@ -1,5 +1,7 @@
+mod counters;
 mod fairness;
 mod limits;
+mod retention;
 
 use serde_json::json;
 

@@ -2,12 +2,14 @@
 //!
 //! A job is recorded in the write that makes it necessary. Who runs it claims the row; this module records and shows.
 
+mod retention;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+pub use retention::delete_ended;
 pub use store::{JobFilter, JobOrder, find, insert, list};
 
 use crate::{embeddings::EmbeddingWork, instant::Timestamp};
