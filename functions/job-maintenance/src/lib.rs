@@ -98,7 +98,8 @@ impl Maintenance {
                 report.left_out.push(duty);
                 continue;
             }
-            if let Err(error) = self.perform(duty, now, &mut report).await {
+            // Boxed, or the compiler has to lay out all duties within each other.
+            if let Err(error) = Box::pin(self.perform(duty, now, &mut report)).await {
                 tracing::error!(job.name = "maintenance", ?duty, %error, "duty failed, the next round tries again");
                 failure.get_or_insert(error);
             }
