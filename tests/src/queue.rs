@@ -31,7 +31,7 @@ impl TestQueue {
         self.server.url()
     }
 
-    /// Ids of the executions that were announced so far, in order.
+    /// Ids of the rows that were announced so far, in order.
     pub fn announced(&self) -> Vec<String> {
         let requests = self.server.requests();
         let bodies = requests.iter().flat_map(|request| entries(&request.json()));
@@ -39,7 +39,7 @@ impl TestQueue {
             .map(|entry| {
                 let body = entry["MessageBody"].as_str().expect("a message has a body");
                 let message: Value = serde_json::from_str(body).expect("a message is JSON");
-                message["executionId"].as_str().expect("a message names an execution").to_owned()
+                message["id"].as_str().expect("a message names a row").to_owned()
             })
             .collect()
     }

@@ -10,7 +10,7 @@ use shared_core::{
     settings::{self, NewSetting, Setting, SettingError, SettingType},
 };
 use shared_http::{ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
-use shared_jobs::{Dispatcher, Queue};
+use shared_jobs::{Dispatcher, Queues, types::EXECUTION};
 use shared_providers::{ProviderError, Registry, read_providers};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -35,11 +35,11 @@ pub struct SettingsState {
 impl SettingsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, key, queue) = (ApiConfig::read(env), env.encryption_key(), env.queue());
+        let (api, key, queues) = (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION]));
         let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
-        let dispatcher = Dispatcher::new(app.db.clone(), Queue::new(queue?));
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
         Some(Self { app, cipher, registry, dispatcher })
     }
 

@@ -5,6 +5,7 @@ use shared_core::{
     db::DbError,
     executions::pipeline::{self, Recovered},
 };
+use shared_jobs::types::EXECUTION;
 
 use crate::{Maintenance, Report};
 
@@ -13,14 +14,13 @@ const ROUND: u32 = 500;
 
 impl Maintenance {
     pub(crate) async fn recover_executions(&self, now: Timestamp, report: &mut Report) -> Result<(), DbError> {
-        let lease_ms = i64::try_from(self.executions.lease.as_millis()).unwrap_or(i64::MAX);
-        let patience = now.plus_millis(-lease_ms);
+        let patience = self.announced_too_long_ago(now);
         let Recovered { requeued, interrupted, unanswered } =
             pipeline::recover(&self.db, self.executions.max_attempts, patience, ROUND, now).await?;
         report.requeued = requeued.len();
         report.interrupted = interrupted.len();
         report.announced_again = unanswered.len();
-        self.dispatcher.announce(&unanswered).await;
+        self.dispatcher.announce(EXECUTION, &unanswered).await;
         for provider in pipeline::providers_with_waiting(&self.db).await? {
             report.dispatched += self.dispatcher.dispatch(provider).await?;
         }

@@ -7,6 +7,7 @@
 mod counters;
 mod executions;
 mod invitations;
+mod jobs;
 mod retention;
 mod time_limit;
 
@@ -18,7 +19,10 @@ use shared_core::{
     config::{Env, ExecutionConfig, RetentionConfig},
     db::DbError,
 };
-use shared_jobs::{Dispatcher, Queue};
+use shared_jobs::{
+    Dispatcher, JobType, Queues,
+    types::{EXECUTION, GenerateEmbedding, WebhookDelivery},
+};
 
 pub use time_limit::stop_at;
 
@@ -37,6 +41,8 @@ pub struct Maintenance {
 pub enum Duty {
     /// Executions that got stuck or wait for a free place.
     Executions,
+    /// Jobs that got stuck or are due.
+    Jobs,
     /// Invitations that expired.
     Invitations,
     /// Executions that are older than they are kept.
@@ -51,8 +57,15 @@ pub enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub const ALL: [Self; 6] =
-        [Self::Executions, Self::Invitations, Self::OldExecutions, Self::OldJobs, Self::ExecutionCounts, Self::Usage];
+    pub const ALL: [Self; 7] = [
+        Self::Executions,
+        Self::Jobs,
+        Self::Invitations,
+        Self::OldExecutions,
+        Self::OldJobs,
+        Self::ExecutionCounts,
+        Self::Usage,
+    ];
 }
 
 /// What one round did.
@@ -67,6 +80,12 @@ pub struct Report {
     pub announced_again: usize,
     /// Waiting executions that got a free place.
     pub dispatched: usize,
+    /// Jobs whose worker went silent and that are tried again.
+    pub jobs_requeued: usize,
+    /// Jobs whose worker went silent at the last attempt.
+    pub jobs_interrupted: usize,
+    /// Due jobs that were announced: new ones whose announcement was lost, retries, and those that nobody took.
+    pub jobs_announced: usize,
     /// Accounts whose invitation had expired.
     pub deleted_invitations: u64,
     /// Executions that were older than they are kept.
@@ -82,10 +101,11 @@ pub struct Report {
 impl Maintenance {
     /// Reads the configuration; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (database, queue) = (env.database(), env.queue());
+        let queues = Queues::read(env, &[EXECUTION, WebhookDelivery::KIND, GenerateEmbedding::KIND]);
+        let database = env.database();
         let (executions, retention) = (env.executions(), env.retention());
         let db = Db::new(&database?);
-        let dispatcher = Dispatcher::new(db.clone(), Queue::new(queue?));
+        let dispatcher = Dispatcher::new(db.clone(), queues?);
         Some(Self { db, dispatcher, executions: executions?, retention: retention? })
     }
 
@@ -108,9 +128,15 @@ impl Maintenance {
         failure.map_or(Ok(report), Err)
     }
 
+    /// Who was announced before this moment, and has not been claimed, needs another announcement.
+    fn announced_too_long_ago(&self, now: Timestamp) -> Timestamp {
+        now.plus_millis(-i64::try_from(self.executions.lease.as_millis()).unwrap_or(i64::MAX))
+    }
+
     async fn perform(&self, duty: Duty, now: Timestamp, report: &mut Report) -> Result<(), DbError> {
         match duty {
             Duty::Executions => self.recover_executions(now, report).await?,
+            Duty::Jobs => self.recover_jobs(now, report).await?,
             Duty::Invitations => report.deleted_invitations = self.delete_expired_invitations(now).await?,
             Duty::OldExecutions => report.deleted_executions = self.delete_old_executions(now).await?,
             Duty::OldJobs => report.deleted_jobs = self.delete_old_jobs(now).await?,
@@ -133,6 +159,9 @@ impl Report {
             interrupted = self.interrupted,
             announced_again = self.announced_again,
             dispatched = self.dispatched,
+            jobs_requeued = self.jobs_requeued,
+            jobs_interrupted = self.jobs_interrupted,
+            jobs_announced = self.jobs_announced,
             deleted_invitations = self.deleted_invitations,
             deleted_executions = self.deleted_executions,
             deleted_jobs = self.deleted_jobs,

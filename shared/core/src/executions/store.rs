@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use super::{ExecutedPrompt, Execution, ExecutionStatus, ExecutionView};
 use crate::{
     db::{Db, DbError, Row, Statement, Value},
-    documents::{Collection, to_json},
+    documents::to_json,
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
     provider_name::ProviderName,
+    trace,
 };
-
-const EXECUTIONS: Collection = Collection::new("executions");
 
 /// Which executions a list shows; members combine with AND.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -249,7 +248,8 @@ pub async fn delete_ended(db: &Db, before: Timestamp, limit: u32) -> Result<u64,
 }
 
 pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {
-    EXECUTIONS.insert(id, execution, now)
+    let sql = "INSERT INTO executions (id, data, created_at, updated_at, trace_id) VALUES (?1, ?2, ?3, ?3, ?4)";
+    Statement::new(sql, params![id, to_json(execution), now, trace::current().map(|id| id.to_string())])
 }
 
 /// The turn at which a run of prompt `?6` joins the waiting line of provider `?5` with priority `?3` (start-time fair
@@ -272,13 +272,14 @@ pub(super) fn insert_for_items(
     now: Timestamp,
 ) -> Statement {
     let sql = format!(
-        "INSERT INTO executions (id, data, created_at, updated_at, priority, turn)
+        "INSERT INTO executions (id, data, created_at, updated_at, priority, turn, trace_id)
         SELECT json_extract(value, '$[0]'),
-            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3, ({FIRST_TURN}) + key
+            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3, ({FIRST_TURN}) + key, ?7
         FROM json_each(?1) JOIN test_data_items i ON i.id = json_extract(value, '$[1]')"
     );
     let (provider, prompt_id) = (template.provider.as_str(), template.prompt_id.as_deref());
-    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now, provider, prompt_id])
+    let trace = trace::current().map(|id| id.to_string());
+    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now, provider, prompt_id, trace])
 }
 
 /// How the database finds the turn of a new run, for the test that it does not walk through.
