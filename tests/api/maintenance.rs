@@ -1,10 +1,17 @@
 //! What time alone triggers, through the function that does it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use job_maintenance::{Duty, Report};
 use serde_json::{Value, json};
-use shared_core::{Timestamp, db::Statement, params};
+use shared_core::{
+    Timestamp,
+    db::Statement,
+    ids,
+    jobs::{self, pipeline},
+    params,
+};
+use shared_jobs::{JobType, types::WebhookDelivery};
 use tests::{CaughtLog, TestApp};
 
 const DAY: i64 = 86_400;
@@ -111,6 +118,44 @@ async fn jobs_that_ended_are_kept_for_thirty_days() {
     app.get(path, &token).send().await.data(200);
     assert_eq!(round(&app, ended.plus_seconds(30 * DAY + 1)).await.deleted_jobs, 1);
     assert_eq!(app.get(path, &token).send().await.status.as_u16(), 404);
+}
+
+/// Records a delivery that has been due for two minutes, as a trigger of the database does: nobody announced it.
+async fn delivery(app: &TestApp) -> String {
+    let id = ids::new_id();
+    let job = WebhookDelivery { webhook_id: ids::new_id(), url: None, data: json!({"event": "x"}) }.to_job();
+    let insert = jobs::insert(&id, &job, Timestamp::now().plus_seconds(-120));
+    app.db.write(vec![insert]).await.expect("the job is new");
+    id
+}
+
+#[tokio::test]
+async fn jobs_are_announced_until_somebody_takes_them() {
+    let (app, _token, queue) = TestApp::with_queue().await;
+    let id = delivery(&app).await;
+    assert_eq!(round(&app, Timestamp::now()).await, Report { jobs_announced: 1, ..Report::default() });
+    assert_eq!(round(&app, Timestamp::now()).await, Report::default(), "the announcement may still be on its way");
+    let later = Timestamp::now().plus_seconds(10);
+    assert_eq!(round(&app, later).await.jobs_announced, 1, "nobody answered");
+    assert_eq!(queue.announced(), [id.clone(), id.clone()]);
+
+    let (kind, lease, then) = (WebhookDelivery::KIND.name, Duration::from_secs(1), Timestamp::now().plus_seconds(-60));
+    let claim = pipeline::claim(&app.db, kind, &id, lease, then).await.expect("the database answers");
+    assert_eq!(claim.expect("it is due").attempt, 1);
+    let report = round(&app, Timestamp::now()).await;
+    assert_eq!((report.jobs_requeued, report.jobs_announced), (1, 1), "its worker went silent");
+    assert_eq!(queue.announced().len(), 3);
+}
+
+#[tokio::test]
+async fn a_queue_that_is_away_costs_one_try_per_type() {
+    let app = TestApp::empty().await;
+    delivery(&app).await;
+    let log = CaughtLog::start();
+    assert_eq!(round(&app, Timestamp::now()).await.jobs_announced, 0);
+    assert_eq!(log.take().len(), 1);
+    let sql = "SELECT count(*) AS n FROM jobs WHERE announced_at IS NULL AND status = 'pending'";
+    assert_eq!(count(&app, sql).await, 1, "the next round tries again");
 }
 
 #[tokio::test]
