@@ -1,4 +1,5 @@
-//! `/api/v1/settings`: provider keys, service keys and webhook destinations (contract 17).
+//! `/api/v1/settings`: provider keys, service keys, webhook destinations (contract 17) and provider limits (decision
+//! E-09).
 
 mod wire;
 
@@ -12,6 +13,7 @@ use shared_core::{
 use shared_http::{
     ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Issue, Json, OpaqueIdPath, Part, Path,
 };
+use shared_jobs::{Dispatcher, Queues, types::EXECUTION};
 use shared_providers::{ProviderError, Registry, read_providers};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -31,23 +33,33 @@ pub struct SettingsState {
     pub registry: Registry,
     /// Where webhooks may go.
     pub targets: TargetPolicy,
+    /// Starts what a changed limit lets run.
+    pub dispatcher: Dispatcher,
 }
 
 impl SettingsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, key, execution) = (ApiConfig::read(env), env.encryption_key(), env.executions());
-        let providers = execution.and_then(|execution| read_providers(env, &execution));
+        let (api, key, queues) = (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION]));
+        let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let targets = env.webhook_targets();
         let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
-        Some(Self { app, cipher, registry, targets: targets? })
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
+        Some(Self { app, cipher, registry, targets: targets?, dispatcher })
     }
 
     /// Refuses an address that webhooks may not go to (defect W-01), as far as that can be told without resolving it.
     fn check_target(&self, url: Option<&str>) -> ApiResult<()> {
         let checked = url.map_or(Ok(()), |url| self.targets.check(url).map(drop));
         checked.map_err(|error| ApiError::invalid(Issue::new(Part::Body, "data.url", error.to_string())))
+    }
+
+    /// A changed limit takes effect at once. A lower one does as running executions end.
+    async fn start_what_may_run(&self, changed: &Setting) {
+        if let Setting::ProviderLimits { provider, .. } = changed {
+            self.dispatcher.start(*provider).await;
+        }
     }
 
     fn show(&self, setting: Document<Setting>) -> SettingResponse {
@@ -103,6 +115,7 @@ async fn create_setting(
         }
     }
     let created = settings::create(&state.app.db, &state.cipher, new, Timestamp::now()).await?;
+    state.start_what_may_run(&created.setting.data).await;
     Ok(Created(state.show(created.setting).with_secret(created.secret)))
 }
 
@@ -173,7 +186,10 @@ async fn update_setting(
         checked.map_err(|error| not_accepted(provider.as_str(), &error))?;
     }
     match settings::update(&state.app.db, &state.cipher, found, kind, edit, Timestamp::now()).await {
-        Ok(updated) => Ok(Data { data: state.show(updated) }),
+        Ok(updated) => {
+            state.start_what_may_run(&updated.data).await;
+            Ok(Data { data: state.show(updated) })
+        }
         // 409 is not among the declared answers of this operation (defect S-03).
         Err(taken @ SettingError::Taken(_)) => Err(ApiError::bad_request("Conflict", taken)),
         Err(error) => Err(error.into()),
@@ -189,7 +205,8 @@ async fn delete_setting(
     State(state): State<SettingsState>,
     Path(path): Path<OpaqueIdPath>,
 ) -> ApiResult<Data<DeleteSettingResult>> {
-    settings::delete(&state.app.db, &path.id).await?;
+    let deleted = settings::delete(&state.app.db, &path.id).await?;
+    state.start_what_may_run(&deleted).await;
     Ok(Data { data: DeleteSettingResult { success: true } })
 }
 
