@@ -100,6 +100,15 @@ pub struct ExecutionConfig {
     pub drain: Duration,
 }
 
+/// How embeddings are computed and kept. Every value has a default that suits production.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddingConfig {
+    /// `EMBEDDING_TIMEOUT_MS` (60000): how long one call of the vendor may take (defect EM-04).
+    pub timeout: Duration,
+    /// `EMBEDDING_RESULT_RETENTION_DAYS` (7): how long vectors are kept after the job that computed them.
+    pub retention_days: u32,
+}
+
 /// Where webhooks may go.
 #[derive(Debug, Clone, Copy)]
 pub struct WebhookConfig {
@@ -238,6 +247,13 @@ impl Env {
             secret_access_key: Secret::new(secret_access_key?),
             session_token: self.get("AWS_SESSION_TOKEN").map(Secret::new),
         })
+    }
+
+    /// Reads the variables of [`EmbeddingConfig`].
+    pub fn embeddings(&mut self) -> Option<EmbeddingConfig> {
+        let timeout = self.number("EMBEDDING_TIMEOUT_MS", 60_000, 1);
+        let retention_days = self.number("EMBEDDING_RESULT_RETENTION_DAYS", 7, 1);
+        Some(EmbeddingConfig { timeout: Duration::from_millis(timeout?), retention_days: retention_days? })
     }
 
     /// Reads the variables of [`WebhookConfig`].
