@@ -34,7 +34,9 @@ fn is_handed_on(name: &str) -> bool {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ];
-    NAMES.contains(&name) || name.ends_with("_BASE_URL") || name.starts_with("EXECUTION_")
+    NAMES.contains(&name)
+        || name.ends_with("_BASE_URL")
+        || ["EXECUTION_", "EMBEDDING_"].iter().any(|start| name.starts_with(start))
 }
 
 /// The variables of our own process that functions are to see.
@@ -184,7 +186,14 @@ mod tests {
 
     #[test]
     fn only_harmless_variables_are_handed_on() {
-        for name in ["OLLAMA_BASE_URL", "EXECUTION_LEASE_SECONDS", "RUST_LOG", "HTTPS_PROXY"] {
+        for name in [
+            "OLLAMA_BASE_URL",
+            "VOYAGEAI_BASE_URL",
+            "EMBEDDING_TIMEOUT_MS",
+            "EXECUTION_LEASE_SECONDS",
+            "RUST_LOG",
+            "HTTPS_PROXY",
+        ] {
             assert!(is_handed_on(name), "{name}");
         }
         for name in ["DATABASE_URL", "DATABASE_AUTH_TOKEN", "AWS_PROFILE", "ENCRYPTION_KEY", "PATH"] {
