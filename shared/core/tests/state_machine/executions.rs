@@ -46,14 +46,24 @@ enum Status {
     Failed,
 }
 
+/// What a worker believes to hold. It goes on believing so after whatever it wrote: the answer may have been lost, and it
+/// may write again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Held {
+    /// This attempt.
+    Attempt(u32),
+    /// This attempt, which it has handed back. All that it may do is to say so again, and the next attempt may have the
+    /// same number.
+    HandedBack(u32),
+}
+
 /// Where everything stands. The workers are alike, so the one that holds less comes first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct State {
     status: Status,
     attempt: u32,
-    /// The attempt that each worker believes to hold. A worker goes on believing so after whatever it wrote: its answer
-    /// may have been lost, and it may write again.
-    held: [Option<u32>; 2],
+    /// What each worker believes to hold.
+    held: [Option<Held>; 2],
     /// Whether a message about it is under way. It may come at any time, also late, and any number of times.
     is_announced: bool,
     /// Whether another execution occupies the provider's only place.
@@ -107,7 +117,7 @@ impl State {
 
     /// Whether the worker's claim is the one that counts.
     fn holds(&self, worker: usize) -> bool {
-        matches!(self.status, Status::Running { .. }) && self.held[worker] == Some(self.attempt)
+        matches!(self.status, Status::Running { .. }) && self.held[worker] == Some(Held::Attempt(self.attempt))
     }
 
     /// Whether it is next in line.
@@ -117,18 +127,17 @@ impl State {
     }
 
     fn may_be_claimed(&self) -> bool {
-        let is_free = match self.status {
+        match self.status {
             Status::Pending { dispatched, .. } => dispatched.is_some(),
-            Status::Running { lease } => lease == Moment::Past,
+            Status::Running { lease } => lease == Moment::Past && self.attempt < MAX_ATTEMPTS,
             Status::Completed | Status::Failed => false,
-        };
-        is_free && self.attempt < MAX_ATTEMPTS
+        }
     }
 
     fn claimed_by(&mut self, worker: usize) -> Answer {
         self.attempt += 1;
         self.status = Status::Running { lease: Moment::Future };
-        self.held[worker] = Some(self.attempt);
+        self.held[worker] = Some(Held::Attempt(self.attempt));
         Answer::Claimed(Some(self.attempt))
     }
 
@@ -196,8 +205,7 @@ fn model(state: &State, action: Action) -> (State, Answer) {
             }
             if matches!(action, Action::HandBack(_)) {
                 next.attempt -= u32::from(done);
-                // The number is free again, so who gave it back must not write any more.
-                next.held[worker] = None;
+                next.held[worker] = handed_back(state.held[worker]);
             }
             Answer::Done(done)
         }
@@ -239,6 +247,11 @@ fn model(state: &State, action: Action) -> (State, Answer) {
     };
     next.is_announced |= announces(&answer, action);
     (next.sorted(), answer)
+}
+
+/// What a worker holds that has handed back what it held.
+fn handed_back(held: Option<Held>) -> Option<Held> {
+    held.map(|(Held::Attempt(attempt) | Held::HandedBack(attempt))| Held::HandedBack(attempt))
 }
 
 /// Whether the system sends a message after this.
@@ -298,7 +311,7 @@ impl Executions {
         };
         let is_over = state.is_final().then_some(self.now);
         let row = "UPDATE executions SET status = ?2, attempt = ?3, dispatched_at = ?4, lease_until = ?5,
-            next_attempt_at = ?6, completed_at = ?7 WHERE id = ?1";
+            next_attempt_at = ?6, completed_at = ?7, started_at = ?8 WHERE id = ?1";
         let other = "UPDATE executions SET dispatched_at = ?2 WHERE id = ?1";
         let statements = vec![
             Statement::new("DELETE FROM usage_events", params![]),
@@ -312,6 +325,7 @@ impl Executions {
                     lease.map(|moment| self.at(moment)),
                     next_attempt.map(|moment| self.at(moment)),
                     is_over,
+                    lease.map(|_| self.now),
                 ],
             ),
             Statement::new(other, params![OTHER, state.is_full.then_some(self.now)]),
@@ -361,12 +375,11 @@ impl Executions {
     }
 
     fn claim_of(&self, state: &State, worker: usize) -> Claim {
-        Claim {
-            id: ROW.to_owned(),
-            attempt: state.held[worker].expect("only who holds something writes"),
-            execution: self.document.clone(),
-            created_at: self.now,
-        }
+        let (attempt, claimed_at) = match state.held[worker].expect("only who holds something writes") {
+            Held::Attempt(attempt) => (attempt, self.now),
+            Held::HandedBack(attempt) => (attempt, self.now.plus_seconds(-1)),
+        };
+        Claim { id: ROW.to_owned(), attempt, claimed_at, execution: self.document.clone(), created_at: self.now }
     }
 
     /// Runs the pipeline's own step.
@@ -448,7 +461,8 @@ impl Machine for Executions {
             actions.extend(match state.held[worker] {
                 None if state.is_announced => vec![Action::Claim(worker), Action::ClaimNext(worker)],
                 None => vec![Action::ClaimNext(worker)],
-                Some(attempt) => {
+                Some(Held::HandedBack(_)) => vec![Action::HandBack(worker), Action::Die(worker)],
+                Some(Held::Attempt(attempt)) => {
                     let mut writes = vec![
                         Action::Extend(worker),
                         Action::Complete(worker),
@@ -501,9 +515,9 @@ impl Machine for Executions {
         let (mut next, [webhooks, usages]) = self.get(state).await;
         match (action, &answer) {
             (Action::Claim(worker) | Action::ClaimNext(worker), Answer::Claimed(Some(attempt))) => {
-                next.held[worker] = Some(*attempt);
+                next.held[worker] = Some(Held::Attempt(*attempt));
             }
-            (Action::HandBack(worker), _) => next.held[worker] = None,
+            (Action::HandBack(worker), _) => next.held[worker] = handed_back(state.held[worker]),
             _ => {}
         }
         next.is_announced |= announces(&answer, action);
@@ -572,4 +586,16 @@ async fn every_interleaving_of_two_workers_follows_the_rules_and_can_end() {
     let by_maintenance = |_: &State, action| action == Action::Recover || (action as Action).is_of_the_world();
     let stuck = graph.stuck(|state| !matches!(state.status, Status::Running { .. }), by_maintenance);
     assert!(stuck.is_empty(), "{stuck:?}");
+}
+
+/// A place would be lost for ever if nobody could take what waits on it.
+#[tokio::test]
+async fn what_waits_is_tried_also_when_the_limit_of_attempts_was_lowered() {
+    let machine = Executions::new().await;
+    let status = Status::Pending { dispatched: Some(Moment::Past), next_attempt: None };
+    machine.put(&State { status, attempt: MAX_ATTEMPTS, ..machine.initial() }).await;
+    let claim = pipeline::claim(&machine.db, ROW, LEASE, 1, machine.now).await.unwrap().expect("a claim");
+    assert_eq!(claim.attempt, MAX_ATTEMPTS + 1);
+    let outcome = Outcome::Failed("no".to_owned());
+    assert!(pipeline::finish(&machine.db, &claim, &outcome, machine.now).await.unwrap());
 }
