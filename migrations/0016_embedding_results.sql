@@ -25,7 +25,7 @@ WHEN NEW.type = 'generate-embedding'
     AND NEW.status IN ('completed', 'failed', 'terminated') AND OLD.status NOT IN ('completed', 'failed', 'terminated')
     AND json_type(NEW.data, '$.data.webhookDestinationIds') = 'array'
 BEGIN
-    INSERT INTO jobs (id, type, data, created_at, updated_at, scheduled_at)
+    INSERT INTO jobs (id, type, data, created_at, updated_at, scheduled_at, trace_id)
     SELECT
         lower(
             hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-'
@@ -51,6 +51,6 @@ BEGIN
             ),
             'maxAttempts', 8, 'retryDelayMs', 5000, 'retryBackoffMultiplier', 5, 'maxRetryDelayMs', 300000
         ),
-        NEW.updated_at, NEW.updated_at, NEW.updated_at
+        NEW.updated_at, NEW.updated_at, NEW.updated_at, NEW.trace_id
     FROM (SELECT DISTINCT value FROM json_each(NEW.data, '$.data.webhookDestinationIds')) AS destination;
 END;

@@ -11,6 +11,7 @@ use api_executions::ExecutionsState;
 use api_jobs::JobsState;
 use api_settings::SettingsState;
 use api_users::UsersState;
+use job_embedding::Embedder;
 use job_execution::Worker;
 use job_maintenance::Maintenance;
 use serde_json::{Value, json};
@@ -19,12 +20,14 @@ use shared_core::{
     api_keys::{self, ApiKey, ApiKeyStatus, Scope},
     config::{self, Env},
     executions::pipeline,
-    ids, migrations, passwords,
+    ids,
+    jobs::pipeline as job_pipeline,
+    migrations, passwords,
     secrets::digest,
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::ExecutionMessage;
+use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::GenerateEmbedding};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -47,6 +50,8 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         // Nobody listens there.
         ("EXECUTIONS_QUEUE_URL", "http://127.0.0.1:9/000000000000/executions"),
+        ("WEBHOOKS_QUEUE_URL", "http://127.0.0.1:9/000000000000/webhooks"),
+        ("EMBEDDINGS_QUEUE_URL", "http://127.0.0.1:9/000000000000/embeddings"),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -54,10 +59,13 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("OLLAMA_BASE_URL", vendor_url),
         ("OPENAI_BASE_URL", vendor_url),
         ("ANTHROPIC_BASE_URL", vendor_url),
+        ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
+        ("EMBEDDING_TIMEOUT_MS", "400"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
+        ("JOB_RETRY_BASE_MS", "1"),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
@@ -69,10 +77,12 @@ pub type Vendors = FakeVendor;
 pub struct TestApp {
     /// The store.
     pub db: Db,
-    /// Plays Ollama, OpenAI and Anthropic.
+    /// Plays Ollama, OpenAI, Anthropic and Voyage AI.
     pub vendor: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
+    /// Computes embeddings.
+    pub embedder: JobFunction<Embedder>,
     /// What time alone triggers.
     pub maintenance: Maintenance,
     edge: Edge,
@@ -104,11 +114,14 @@ impl TestApp {
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
         let app = settings.app.clone();
-        let functions = routes(&app, settings, executions);
+        let jobs = config::load_from(env(), JobsState::read).expect("a complete configuration");
+        let deployments = config::load_from(env(), DeploymentsState::read).expect("a complete configuration");
+        let functions = routes(&app, settings, executions, deployments, jobs);
         Self {
             db: app.db.clone(),
             vendor,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
+            embedder: config::load_from(env(), job_embedding::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
             functions,
@@ -242,19 +255,49 @@ impl TestApp {
     /// Runs what waits at a provider once, as the queue would have it run.
     pub async fn run_waiting(&self, provider: ProviderName) {
         let ids = pipeline::dispatch(&self.db, provider, Timestamp::now()).await.expect("the database answers");
-        for execution_id in ids {
-            let until = Instant::now() + Duration::from_millis(1);
-            self.worker.handle(ExecutionMessage { execution_id }, until).await.expect("the database answers");
+        for id in ids {
+            self.work_on(&id, Duration::ZERO).await;
         }
+    }
+
+    /// Runs the embedding jobs that are due once, as the queue would have it run; tells how many.
+    pub async fn embed_waiting(&self) -> usize {
+        let kind = GenerateEmbedding::KIND.name;
+        let ids = job_pipeline::announce(&self.db, kind, 100, Timestamp::now()).await.expect("the database answers");
+        for id in &ids {
+            self.embed(id).await;
+        }
+        ids.len()
+    }
+
+    /// Works on an embedding job as a message would have it done.
+    pub async fn embed(&self, id: &str) {
+        // On the heap: the compiler gives up on so many futures inside each other.
+        let invocation = invocation();
+        let handled = Box::pin(self.embedder.handle(JobMessage::new(id), &invocation));
+        handled.await.expect("the database answers");
+    }
+
+    /// Works on an execution as a message would have it done, and for `drain` on what waits behind it.
+    pub async fn work_on(&self, id: &str, drain: Duration) {
+        self.worker.work_off(id, Instant::now() + drain, &invocation()).await.expect("the database answers");
     }
 }
 
+/// A call of a function with time enough for a test.
+pub(crate) fn invocation() -> Invocation {
+    Invocation::new(Duration::from_secs(60), Shutdown::new(Duration::ZERO))
+}
+
 /// The routes of every API function, by the name of the function.
-fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Vec<(&'static str, OpenApiRouter)> {
+fn routes(
+    app: &App,
+    settings: SettingsState,
+    executions: ExecutionsState,
+    deployments: DeploymentsState,
+    jobs: JobsState,
+) -> Vec<(&'static str, OpenApiRouter)> {
     let users = UsersState { app: app.clone(), cipher: settings.cipher.clone() };
-    let ExecutionsState { registry, dispatcher, .. } = executions.clone();
-    let deployments = DeploymentsState { app: app.clone(), registry, dispatcher };
-    let jobs = JobsState { app: app.clone(), allows_private_targets: false };
     vec![
         ("api-system", api_system::routes(app.clone())),
         ("api-auth", api_auth::routes(app.clone())),

@@ -6,12 +6,12 @@
 
 use serde_json::{Value, json};
 
-use super::store;
+use super::{JOB_TYPE, store};
 use crate::{
     db::{Db, DbError, Statement},
     documents::to_json,
     instant::Timestamp,
-    jobs::{GENERATE_EMBEDDING, JobStatus, JobView},
+    jobs::{JobStatus, JobView},
 };
 
 /// How many vectors one row holds; of 1024 dimensions, some two megabytes.
@@ -70,7 +70,7 @@ pub async fn delete_expired_results(db: &Db, limit: u32, now: Timestamp) -> Resu
 
 /// The job as its reader sees it: with its vectors, or with the reason why they are left out. Other jobs stay as they are.
 pub async fn with_vectors(db: &Db, mut job: JobView, now: Timestamp) -> Result<JobView, DbError> {
-    if job.data.kind != GENERATE_EMBEDDING || job.status != JobStatus::Completed {
+    if job.data.kind != JOB_TYPE || job.status != JobStatus::Completed {
         return Ok(job);
     }
     let texts = to_json(&job.data.data).len() as u64;

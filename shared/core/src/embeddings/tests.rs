@@ -3,8 +3,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     documents::to_json,
-    jobs::{JobStatus, WEBHOOK_DELIVERY},
+    jobs::{self, Job, JobStatus},
     params,
+    retries::RetryPolicy,
     testing::database,
 };
 
@@ -16,8 +17,16 @@ async fn recorded(db: &Db, destinations: &[&str]) -> String {
         input_type: None,
         webhook_destination_ids: destinations.iter().map(|id| (*id).to_owned()).collect(),
     };
+    insert(db, JOB_TYPE, json!(work)).await
+}
+
+async fn insert(db: &Db, kind: &str, data: Value) -> String {
+    let (base, cap) = (std::time::Duration::from_secs(5), std::time::Duration::from_secs(300));
+    let retries = RetryPolicy { max_attempts: 3, base, factor: 1.5, cap, jitter: 0.0 };
     let id = ids::new_id();
-    db.write(vec![jobs::insert(&id, &Job::embedding(&work), Timestamp::now())]).await.unwrap();
+    let insert = jobs::insert(&id, &Job::new(kind, data, &retries), Timestamp::now());
+    let trace = crate::db::Statement::new("UPDATE jobs SET trace_id = 'trace' WHERE id = ?1", params![&id]);
+    db.write(vec![insert, trace]).await.unwrap();
     id
 }
 
@@ -29,13 +38,14 @@ async fn end(db: &Db, id: &str, status: &str, members: Value) {
 
 /// The payloads of all deliveries, by destination.
 async fn deliveries(db: &Db) -> Vec<(String, Value)> {
-    let sql = "SELECT type, data FROM jobs WHERE type = 'webhook-delivery'";
+    let sql = "SELECT type, data, trace_id FROM jobs WHERE type = 'webhook-delivery'";
     let rows = db.read(sql, params![]).await.unwrap().rows;
     let mut found: Vec<_> = rows
         .iter()
         .map(|row| {
             let job: Job = row.json("data").unwrap();
-            assert_eq!((job.kind.as_str(), job.max_attempts, job.retry_delay_ms), (WEBHOOK_DELIVERY, 8, 5000));
+            assert_eq!((job.kind.as_str(), job.max_attempts, job.retry_delay_ms), ("webhook-delivery", 8, 5000));
+            assert_eq!(row.get::<String>("trace_id").unwrap(), "trace", "told in the same trace");
             assert_eq!((job.retry_backoff_multiplier, job.max_retry_delay_ms), (5.0, 300_000));
             (job.data["webhookId"].as_str().unwrap().to_owned(), job.data["data"].clone())
         })
@@ -95,9 +105,7 @@ async fn other_jobs_and_jobs_without_destinations_tell_nobody() {
     let id = recorded(&db, &[]).await;
     end(&db, &id, "completed", json!({})).await;
     assert!(deliveries(&db).await.is_empty());
-    let id = ids::new_id();
-    let now = Timestamp::now();
-    db.write(vec![jobs::insert(&id, &Job::webhook_test("https://example.com", now), now)]).await.unwrap();
+    let id = insert(&db, "webhook-delivery", json!({})).await;
     end(&db, &id, "completed", json!({"data": {"webhookDestinationIds": ["a"]}})).await;
     let rows = db.read("SELECT id FROM jobs WHERE type = 'webhook-delivery'", params![]).await.unwrap().rows;
     assert_eq!(rows.len(), 1, "the test delivery itself");
