@@ -182,14 +182,14 @@ async fn read_job(app: &TestApp, token: &str, id: &str) -> Value {
     app.get(&format!("/api/v1/jobs/{id}"), token).send().await.data(200)
 }
 
-/// Runs whatever is due until the job has ended, however many attempts that takes.
+/// Sends messages about the job until it has ended, however many attempts that takes.
 async fn run_to_the_end(app: &TestApp, token: &str, id: &str) -> Value {
     for _ in 0..500 {
         let job = read_job(app, token, id).await;
         if ["completed", "failed", "terminated"].contains(&job["status"].as_str().expect("a status")) {
             return job;
         }
-        app.embed_waiting().await;
+        app.embed(id).await;
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     panic!("the job does not end");
@@ -247,7 +247,7 @@ async fn passing_failures_are_tried_again_and_leave_no_trace() {
     app.vendor.enqueue("POST", VENDOR, voyageai::error(429, "slow down"));
     app.vendor.enqueue("POST", VENDOR, Reply::close());
     let id = run(&app, &token, json!(["text"])).await;
-    app.embed_waiting().await;
+    app.embed(&id).await;
     let job = read_job(&app, &token, &id).await;
     assert_eq!(job["status"], "retrying");
     assert_eq!(job["error"], "ProviderError: Voyage AI answered 429 Too Many Requests: slow down");
@@ -351,7 +351,6 @@ async fn a_worker_that_dies_is_replaced_and_in_the_end_the_destination_is_told()
     let (app, token, _) = with_library().await;
     let id = run(&app, &token, json!(["text"])).await;
     claim_and_die(&app, &id).await;
-    assert_eq!(app.embed_waiting().await, 0, "its lease has run out, and only maintenance looks");
     let report = app.maintenance.run(Timestamp::now()).await.unwrap();
     assert_eq!(report.jobs_requeued, 1);
     let job = run_to_the_end(&app, &token, &id).await;

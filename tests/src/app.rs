@@ -20,14 +20,12 @@ use shared_core::{
     api_keys::{self, ApiKey, ApiKeyStatus, Scope},
     config::{self, Env},
     executions::pipeline,
-    ids,
-    jobs::pipeline as job_pipeline,
-    migrations, passwords,
+    ids, migrations, passwords,
     secrets::digest,
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::GenerateEmbedding};
+use shared_jobs::{Function, Invocation, JobFunction, JobMessage, Shutdown};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -258,16 +256,6 @@ impl TestApp {
         for id in ids {
             self.work_on(&id, Duration::ZERO).await;
         }
-    }
-
-    /// Runs the embedding jobs that are due once, as the queue would have it run; tells how many.
-    pub async fn embed_waiting(&self) -> usize {
-        let kind = GenerateEmbedding::KIND.name;
-        let ids = job_pipeline::announce(&self.db, kind, 100, Timestamp::now()).await.expect("the database answers");
-        for id in &ids {
-            self.embed(id).await;
-        }
-        ids.len()
     }
 
     /// Works on an embedding job as a message would have it done.
