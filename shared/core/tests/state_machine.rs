@@ -11,3 +11,6 @@ mod executions;
 #[cfg(test)]
 #[path = "state_machine/explore.rs"]
 mod explore;
+#[cfg(test)]
+#[path = "state_machine/jobs.rs"]
+mod jobs;

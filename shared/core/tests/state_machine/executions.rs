@@ -14,7 +14,7 @@ use shared_core::{
     migrations, params,
 };
 
-use crate::explore::{Machine, explore};
+use crate::explore::{Machine, Moment, explore};
 
 /// How often an execution is tried.
 const MAX_ATTEMPTS: u32 = 3;
@@ -23,13 +23,6 @@ const LEASE: Duration = Duration::from_secs(30);
 const ROW: &str = "row";
 /// One that can occupy the place.
 const OTHER: &str = "other";
-
-/// What has or has not come to pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Moment {
-    Past,
-    Future,
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Status {
@@ -379,7 +372,14 @@ impl Executions {
             Held::Attempt(attempt) => (attempt, self.now),
             Held::HandedBack(attempt) => (attempt, self.now.plus_seconds(-1)),
         };
-        Claim { id: ROW.to_owned(), attempt, claimed_at, execution: self.document.clone(), created_at: self.now }
+        Claim {
+            id: ROW.to_owned(),
+            attempt,
+            claimed_at,
+            execution: self.document.clone(),
+            created_at: self.now,
+            trace: None,
+        }
     }
 
     /// Runs the pipeline's own step.
@@ -470,8 +470,8 @@ impl Machine for Executions {
                         Action::HandBack(worker),
                         Action::Die(worker),
                     ];
-                    // Who holds the last attempt ends it: `retry_pause` gives no pause then.
-                    if pipeline::retry_pause(attempt, MAX_ATTEMPTS, LEASE, None).is_some() {
+                    // Who holds the last attempt ends it: the policy gives no pause then.
+                    if attempt < MAX_ATTEMPTS {
                         writes.push(Action::Retry(worker));
                     }
                     writes

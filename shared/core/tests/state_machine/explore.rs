@@ -5,6 +5,15 @@ use std::{
     fmt::Debug,
 };
 
+/// What has or has not come to pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Moment {
+    /// It has.
+    Past,
+    /// It has not.
+    Future,
+}
+
 /// Something that moves from state to state, twice: as the rules say, and as the database does.
 pub(crate) trait Machine {
     /// Where everything stands.
