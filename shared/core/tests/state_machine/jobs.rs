@@ -51,8 +51,13 @@ struct State {
 /// What a worker believes to hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Held {
-    /// An attempt that is over, whoever ended it.
+    /// An attempt that was taken from it, or after which there has been another. The row has moved on to a higher revision.
     Lost {
+        /// Its number.
+        attempt: u32,
+    },
+    /// The latest attempt, which it has ended itself. The row still has the revision of its claim.
+    Over {
         /// Its number.
         attempt: u32,
     },
@@ -118,10 +123,20 @@ impl State {
         self.held[worker] == Some(Held::Present)
     }
 
-    /// The present attempt is over: who held it has lost it.
-    fn release(&mut self, attempt: u32) {
+    /// Attempt number `attempt` has been ended by its worker.
+    fn close(&mut self, attempt: u32) {
         for held in &mut self.held {
             if *held == Some(Held::Present) {
+                *held = Some(Held::Over { attempt });
+            }
+        }
+    }
+
+    /// The row moves on from attempt number `attempt`: every claim so far is lost.
+    fn move_on(&mut self, attempt: u32) {
+        self.close(attempt);
+        for held in &mut self.held {
+            if let Some(Held::Over { attempt }) = *held {
                 *held = Some(Held::Lost { attempt });
             }
         }
@@ -157,7 +172,7 @@ fn model(state: &State, action: Action) -> (State, Answer) {
             let unanswered = state.announced == Some(Moment::Past);
             if is_silent {
                 next.status = if requeued { Status::Retrying(Moment::Past) } else { Status::Failed };
-                next.release(state.attempts);
+                next.move_on(state.attempts);
             }
             if is_silent || unanswered {
                 next.announced = None;
@@ -168,7 +183,7 @@ fn model(state: &State, action: Action) -> (State, Answer) {
             let may_be_taken = state.is_due() || state.status == Status::Running(Moment::Past);
             let done = may_be_taken && state.attempts < MAX_ATTEMPTS;
             if done {
-                next.release(state.attempts);
+                next.move_on(state.attempts);
                 next.attempts += 1;
                 next.status = Status::Running(Moment::Future);
                 next.announced = None;
@@ -190,7 +205,7 @@ fn model(state: &State, action: Action) -> (State, Answer) {
         | Action::HandBack(worker) => {
             let done = state.holds(worker);
             if done {
-                next.release(state.attempts);
+                next.close(state.attempts);
                 next.status = match action {
                     Action::Complete(_) => Status::Completed,
                     Action::Fail(_) => Status::Failed,
@@ -212,6 +227,7 @@ fn model(state: &State, action: Action) -> (State, Answer) {
         Action::Redeliver => {
             let done = state.is_final();
             if done {
+                next.move_on(state.attempts);
                 next = State { status: Status::Pending, attempts: 0, announced: None, is_second_cycle: true, ..next };
             }
             Answer::Done(done)
@@ -250,14 +266,14 @@ fn sends_message(answer: &Answer, action: Action) -> bool {
 struct Jobs {
     db: Db,
     now: Timestamp,
-    /// The claim of the present attempt, as the pipeline gave it: nobody can make one up.
-    present: Claim,
+    /// The claim of the latest attempt, as the pipeline gave it: nobody can make one up.
+    latest: Claim,
     /// One earlier claim for each number.
     lost: Vec<Claim>,
     _folder: tempfile::TempDir,
 }
 
-/// The revision that the present attempt has in the database; those before it have lower ones.
+/// The revision that the latest attempt has in the database; those before it have lower ones.
 const REVISION: i64 = 1000;
 
 impl Jobs {
@@ -277,8 +293,8 @@ impl Jobs {
             db.write(vec![Statement::new(reset, params![ROW, attempts, revision])]).await.unwrap();
             claims.push(pipeline::claim(&db, JOB_TYPE, ROW, LEASE, now).await.unwrap().expect("a claim"));
         }
-        let present = claims.pop().expect("three claims");
-        Self { db, now, present, lost: claims, _folder: folder }
+        let latest = claims.pop().expect("three claims");
+        Self { db, now, latest, lost: claims, _folder: folder }
     }
 
     fn at(&self, moment: Moment) -> Timestamp {
@@ -353,14 +369,16 @@ impl Jobs {
         instant.map(|instant| if instant < border { Moment::Past } else { Moment::Future })
     }
 
-    /// The claim that a worker holds: the present one, or one of the same number that was given before.
+    /// The claim that a worker holds: the latest one, or one of the same number that was given before.
     fn claim_of(&self, state: &State, worker: usize) -> Claim {
+        let latest = |attempt: u32| {
+            let mut claim = self.latest.clone();
+            claim.attempt = attempt;
+            claim
+        };
         match state.held[worker].expect("only who holds something writes") {
-            Held::Present => {
-                let mut claim = self.present.clone();
-                claim.attempt = state.attempts;
-                claim
-            }
+            Held::Present => latest(state.attempts),
+            Held::Over { attempt } => latest(attempt),
             Held::Lost { attempt } => {
                 self.lost.iter().find(|claim| claim.attempt == attempt).expect("a claim of this number").clone()
             }
@@ -507,9 +525,10 @@ impl Machine for Jobs {
         self.put(state).await;
         let answer = self.run(state, action).await;
         let (mut next, revision, [webhooks, along]) = self.get(state).await;
-        // Whoever held the row has lost it when it does not run any more or when it runs under another revision.
-        if revision != REVISION || !matches!(next.status, Status::Running(_)) {
-            next.release(state.attempts);
+        if revision != REVISION {
+            next.move_on(state.attempts);
+        } else if !matches!(next.status, Status::Running(_)) {
+            next.close(state.attempts);
         }
         if let (Action::Claim(worker), Answer::Claimed(Some(_))) = (action, &answer) {
             next.held[worker] = Some(Held::Present);
