@@ -1,0 +1,141 @@
+//! The work that must survive: deployments with webhooks, and executions created in bursts through the public API.
+
+use std::{sync::atomic::Ordering, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use futures::{StreamExt, stream};
+use serde_json::{Value, json};
+use shared_core::{Db, ProviderName, settings};
+
+use super::{
+    Happened,
+    dice::Dice,
+    progress::Progress,
+    provider::{MARKER, MODEL},
+    receiver::Receiver,
+};
+use crate::api::Api;
+
+const PROMPTS: usize = 3;
+const DESTINATIONS: usize = 4;
+const DEPLOYMENTS: usize = 6;
+/// Requests at once within a burst.
+const SENDERS: usize = 6;
+/// So many executions in a hundred are cancelled.
+const CANCELLED: u64 = 3;
+
+/// What is run.
+#[derive(Debug)]
+pub(super) struct Deployment {
+    name: String,
+    /// Ids of the settings of its webhook destinations.
+    destinations: Vec<String>,
+}
+
+/// One execution that the API has accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Run {
+    pub(super) id: String,
+    /// Stands in its input, and in every call of the provider.
+    pub(super) marker: String,
+    /// Who must be told when it ends.
+    pub(super) destinations: Vec<String>,
+    /// Whether somebody asked to cancel it.
+    pub(super) is_cancelled: bool,
+}
+
+/// Stores the provider's key and limit, prompts, destinations, and deployments with one or two destinations each.
+pub(super) async fn set_up(api: &Api, db: &Db, receiver: &Receiver, limit: u32) -> Result<Vec<Deployment>> {
+    db.write(vec![settings::set_provider_limit(ProviderName::Ollama, limit)]).await?;
+    let key = json!({"type": "llm-api-key", "data": {"provider": "ollama", "api_key": "local"}});
+    api.post("/api/v1/settings", &key).await?;
+    let mut prompts = vec![];
+    for number in 0..PROMPTS {
+        let prompt = json!({"name": format!("chaos-{number}"), "prompt": format!("Prompt {number}: do as told.")});
+        prompts.push(text(&api.post("/api/v1/prompts", &prompt).await?, "id")?);
+    }
+    let mut destinations = vec![];
+    for number in 0..DESTINATIONS {
+        let data = json!({"name": format!("chaos-{number}"), "url": receiver.url(number)});
+        let created = api.post("/api/v1/settings", &json!({"type": "webhook-destination", "data": data})).await?;
+        let id = text(&created, "id")?;
+        receiver.expect(number, &id, &text(&created, "secret")?);
+        destinations.push(id);
+    }
+    let mut deployments = vec![];
+    for number in 0..DEPLOYMENTS {
+        let mut told = vec![destinations[number % DESTINATIONS].clone()];
+        if number % 2 == 1 {
+            told.push(destinations[(number + 1) % DESTINATIONS].clone());
+        }
+        let name = format!("chaos-{number}");
+        let deployment = json!({
+            "name": name, "promptId": prompts[number % PROMPTS], "promptVersion": 1, "provider": "ollama",
+            "model": MODEL, "webhookDestinationIds": told,
+        });
+        api.post("/api/v1/deployments", &deployment).await?;
+        deployments.push(Deployment { name, destinations: told });
+    }
+    Ok(deployments)
+}
+
+/// Creates the executions in bursts, never many more than are being worked on, and cancels a few.
+pub(super) async fn create(
+    api: &Api,
+    deployments: &[Deployment],
+    limit: u32,
+    dice: Dice,
+    progress: &Progress,
+    happened: &Happened,
+) -> Result<()> {
+    let mut next = 0;
+    for burst in 0_u64.. {
+        let left = progress.wanted - next;
+        if left == 0 {
+            break;
+        }
+        while progress.backlog() > u64::from(limit) * 4 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        let size = dice.throw(format_args!("size of burst {burst}"), 5..=40).min(left);
+        let mut created = stream::iter(next..next + size)
+            .map(|number| create_one(api, deployments, dice, number, progress))
+            .buffer_unordered(SENDERS);
+        while let Some(run) = created.next().await {
+            happened.created(run?);
+        }
+        next += size;
+        tokio::time::sleep(dice.pause(format_args!("pause after burst {burst}"), 0..=400)).await;
+    }
+    Ok(())
+}
+
+async fn create_one(
+    api: &Api,
+    deployments: &[Deployment],
+    dice: Dice,
+    number: u64,
+    progress: &Progress,
+) -> Result<Run> {
+    let marker = format!("{MARKER}{number:06}");
+    let choice = dice.throw(format_args!("deployment of {marker}"), 0..=deployments.len() as u64 - 1);
+    let deployment = &deployments[usize::try_from(choice)?];
+    let path = format!("/api/v1/deployments/run/{}", deployment.name);
+    let created = api.post(&path, &json!({"userInput": format!("{marker}; please"), "traceId": marker})).await?;
+    progress.created.fetch_add(1, Ordering::Relaxed);
+    let id = text(&created, "executionId")?;
+    let is_cancelled = dice.happens(format_args!("cancel {marker}"), CANCELLED);
+    if is_cancelled {
+        tokio::time::sleep(dice.pause(format_args!("cancel {marker} after"), 0..=1_000)).await;
+        // 400: it had ended before.
+        let status = api.delete(&format!("/api/v1/executions/{id}")).await?;
+        if ![204, 400].contains(&status) {
+            bail!("the cancellation of {id} was answered with {status}");
+        }
+    }
+    Ok(Run { id, marker, destinations: deployment.destinations.clone(), is_cancelled })
+}
+
+fn text(answer: &Value, member: &str) -> Result<String> {
+    Ok(answer[member].as_str().with_context(|| format!("no {member} in {answer}"))?.to_owned())
+}
