@@ -109,10 +109,10 @@ const LEFTOVERS: &str = "
     WHERE status NOT IN ('completed', 'failed') OR dispatched_at IS NOT NULL OR lease_until IS NOT NULL
     UNION ALL
     SELECT type || ' ' || id || ' is ' || status || ', attempt ' || attempts
-        || COALESCE(', leased until ' || lease_until, '') || COALESCE(', next attempt at ' || next_retry_at, '')
-        || COALESCE(' (' || json_extract(data, '$.error') || ')', '')
+        || COALESCE(', announced at ' || announced_at, '') || COALESCE(', leased until ' || lease_until, '')
+        || COALESCE(', next attempt at ' || next_retry_at, '') || COALESCE(' (' || json_extract(data, '$.error') || ')', '')
     FROM jobs
-    WHERE status NOT IN ('completed', 'failed', 'terminated') OR lease_until IS NOT NULL";
+    WHERE status NOT IN ('completed', 'failed', 'terminated') OR lease_until IS NOT NULL OR announced_at IS NOT NULL";
 
 /// Puts the witness into the database of a system that has just started.
 pub(super) async fn watch(db: &Db) -> Result<()> {

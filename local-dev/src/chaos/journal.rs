@@ -75,7 +75,7 @@ impl LoggedAttempt {
             return None;
         }
         Some(Self {
-            execution: line["execution.id"].as_str()?.to_owned(),
+            execution: line["job.id"].as_str()?.to_owned(),
             attempt: line["attempt"].as_u64()?,
             outcome: line["outcome"].as_str()?.to_owned(),
         })
@@ -92,7 +92,7 @@ mod tests {
         let reporter = journal.reporter(Reporter::silent());
         let log = |line: &str| reporter.report(&Event::Log { function: "f".to_owned(), line: line.to_owned() });
         log(
-            r#"{"level":"INFO","message":"job ended","job.name":"execution","execution.id":"e","attempt":2,"outcome":"retry"}"#,
+            r#"{"level":"INFO","message":"job ended","job.name":"execution","job.id":"e","attempt":2,"outcome":"retry"}"#,
         );
         log(r#"{"level":"INFO","message":"job ended","job.name":"maintenance","requeued":1}"#);
         log(r#"{"level":"WARN","message":"lease not extended"}"#);

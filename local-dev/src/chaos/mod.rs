@@ -24,7 +24,6 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -40,13 +39,12 @@ use crate::{
 };
 use dice::Dice;
 use journal::Journal;
-use monkey::{Kill, RESTARTS};
+use monkey::RESTARTS;
 use progress::Progress;
 use provider::ScriptedProvider;
 use receiver::Receiver;
 use report::Figures;
 use verdict::{Demanded, Evidence, judge};
-use work::Run;
 
 /// How long a worker waits for the provider: far longer than the slowest scripted answer.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -138,8 +136,9 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter) -> Resu
     let stack = Stack::start(options).await?;
     let db = Db::new(&DatabaseConfig::File(stack.database().to_owned()));
     let started = Instant::now();
-    let happened = Happened::default();
-    let troubled = trouble(&stack, &db, &receiver, args, reporter, &happened).await;
+    let progress = Progress::new(args.executions);
+    let scene = Scene { args, dice, provider: &provider, receiver: &receiver, progress: &progress };
+    let troubled = trouble(&stack, &db, &scene, reporter).await;
     let duration = started.elapsed();
     // Nothing changes after the end, so the books are compared then.
     stack.shutdown().await;
@@ -152,12 +151,12 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter) -> Resu
             restarts: RESTARTS,
             provider_timeout: PROVIDER_TIMEOUT,
         },
-        runs: happened.runs(),
+        runs: progress.runs(),
         calls: provider.calls(),
         most_open: provider.most_open(),
         deliveries: receiver.deliveries(),
-        kills: happened.kills(),
-        restarts: happened.restarts(),
+        kills: progress.kills(),
+        restarts: progress.restarts(),
         pages: journal.pages(),
         facts: audit::collect(&db).await?,
     };
@@ -169,74 +168,37 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter) -> Resu
     })
 }
 
-/// What was done to the system, written down when it was done: a run that gets stuck is judged too.
-#[derive(Debug, Default)]
-struct Happened {
-    runs: Mutex<Vec<Run>>,
-    kills: Mutex<Vec<Kill>>,
-    restarts: Mutex<usize>,
-}
-
-impl Happened {
-    fn created(&self, run: Run) {
-        lock(&self.runs).push(run);
-    }
-
-    fn killed(&self, kill: Kill) {
-        lock(&self.kills).push(kill);
-    }
-
-    fn restarted(&self) {
-        *lock(&self.restarts) += 1;
-    }
-
-    fn runs(&self) -> Vec<Run> {
-        lock(&self.runs).clone()
-    }
-
-    fn kills(&self) -> Vec<Kill> {
-        lock(&self.kills).clone()
-    }
-
-    fn restarts(&self) -> usize {
-        *lock(&self.restarts)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// What the parts of a run share.
+struct Scene<'a> {
+    args: &'a ChaosArgs,
+    dice: Dice,
+    provider: &'a ScriptedProvider,
+    receiver: &'a Receiver,
+    progress: &'a Progress,
 }
 
 /// Work and trouble at the same time, until everything has ended or nothing moves any more.
-async fn trouble(
-    stack: &Stack,
-    db: &Db,
-    receiver: &Receiver,
-    args: &ChaosArgs,
-    reporter: &Reporter,
-    happened: &Happened,
-) -> Result<()> {
-    let (dice, progress) = (Dice::new(args.seed), Progress::new(args.executions));
-    let progress = Progress { ignores_jobs: stack.template().function("job-webhook").is_none(), ..progress };
+async fn trouble(stack: &Stack, db: &Db, scene: &Scene<'_>, reporter: &Reporter) -> Result<()> {
     let host = stack.host().context("only the runtime host can kill")?;
     let functions = monkey::job_functions(stack.template());
     audit::watch(db).await?;
     let api = Api::register(stack.base_url()).await?;
-    let deployments = work::set_up(&api, db, receiver, args.concurrency).await?;
-    reporter.step(format!("Chaos with seed {}: {} executions, {} kills", args.seed, args.executions, args.kills));
+    let deployments = work::set_up(&api, db, scene.receiver, scene.args.concurrency).await?;
+    let ChaosArgs { seed, executions, kills, .. } = scene.args;
+    reporter.step(format!("Chaos with seed {seed}: {executions} executions, {kills} kills"));
     let everything = async {
         tokio::try_join!(
-            work::create(&api, &deployments, args.concurrency, dice, &progress, happened),
-            monkey::kill(host, &functions, args.kills, dice, &progress, happened),
-            monkey::restart_queue_server(stack, dice, &progress, happened),
+            work::create(&api, &deployments, scene),
+            monkey::kill(&host, &functions, scene),
+            monkey::restart_queue_server(stack, scene),
         )?;
-        progress.until_done().await;
+        scene.progress.until_done().await;
         tokio::time::sleep(AFTERMATH).await;
         anyhow::Ok(())
     };
     tokio::select! {
         done = everything => done,
         // Stuck: the verdict says what is.
-        watched = progress.watch(db, reporter) => watched,
+        watched = scene.progress.watch(db, reporter) => watched,
     }
 }

@@ -2,13 +2,12 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
 
-use super::{Happened, dice::Dice, progress::Progress};
+use super::{Scene, dice::Dice};
 use crate::{
     host::{Host, Process},
     stack::Stack,
@@ -39,29 +38,21 @@ pub(super) fn job_functions(template: &Template) -> Vec<String> {
     mapped.chain(scheduled).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Kills `wanted` living processes of `functions`, one at a time, at random moments over the whole of the work.
-pub(super) async fn kill(
-    host: Arc<Host>,
-    functions: &[String],
-    wanted: u32,
-    dice: Dice,
-    progress: &Progress,
-    happened: &Happened,
-) -> Result<()> {
+/// Kills living processes of `functions`, one at a time, at random moments over the whole of the work.
+pub(super) async fn kill(host: &Host, functions: &[String], scene: &Scene<'_>) -> Result<()> {
+    let Scene { args, dice, progress, .. } = scene;
     let mut kills = 0;
     for turn in 0_u64.. {
-        if kills >= wanted {
+        if kills >= args.kills {
             break;
         }
         tokio::time::sleep(dice.pause(format_args!("pause before kill {turn}"), 20..=250)).await;
-        let share = f64::from(kills) / f64::from(wanted);
-        if share > progress.share() + AHEAD {
+        if f64::from(kills) / f64::from(args.kills) > progress.share() + AHEAD {
             continue;
         }
-        if let Some(kill) = kill_one(&host, functions, dice, turn).await {
+        if let Some(kill) = kill_one(host, functions, *dice, turn).await {
             kills += 1;
-            happened.killed(kill);
-            progress.kills.fetch_add(1, Ordering::Relaxed);
+            progress.killed(kill);
         }
     }
     Ok(())
@@ -86,21 +77,15 @@ fn pick<T>(items: &[T], dice: Dice, subject: String) -> Option<&T> {
 }
 
 /// Takes the queue server away, with everything in it, when a third and when two thirds of the work are done.
-pub(super) async fn restart_queue_server(
-    stack: &Stack,
-    dice: Dice,
-    progress: &Progress,
-    happened: &Happened,
-) -> Result<()> {
+pub(super) async fn restart_queue_server(stack: &Stack, scene: &Scene<'_>) -> Result<()> {
     for number in 1..=RESTARTS {
-        while progress.share() < number as f64 / (RESTARTS + 1) as f64 {
+        while scene.progress.share() < number as f64 / (RESTARTS + 1) as f64 {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         stack.stop_queue_server().await;
-        tokio::time::sleep(dice.pause(format_args!("absence {number}"), 300..=1_500)).await;
+        tokio::time::sleep(scene.dice.pause(format_args!("absence {number}"), 300..=1_500)).await;
         stack.start_queue_server().await.context("the queue server does not come back")?;
-        progress.restarts.fetch_add(1, Ordering::Relaxed);
-        happened.restarted();
+        scene.progress.restarted();
     }
     Ok(())
 }

@@ -89,6 +89,12 @@ impl ScriptedProvider {
         self.desk.lock().all.clone()
     }
 
+    /// Whether somebody waits for an answer to this execution right now.
+    pub(super) fn is_asked(&self, marker: &str) -> bool {
+        let calls = self.desk.lock();
+        calls.open.keys().any(|index| calls.all[*index].marker == marker)
+    }
+
     /// The largest number of calls that were open at once.
     pub(super) fn most_open(&self) -> usize {
         self.desk.lock().most_open
@@ -255,6 +261,7 @@ mod tests {
             waiting.push(tokio::spawn(async move { call(&provider, 1, &marker).await }));
         }
         until(|| provider.calls().len() == 3).await;
+        assert!(provider.is_asked(&provider.calls()[0].marker) && !provider.is_asked("run-x"));
         assert_eq!(provider.most_open(), 3);
         for client in &waiting {
             client.abort();

@@ -1,6 +1,6 @@
 //! The work that must survive: deployments with webhooks, and executions created in bursts through the public API.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, stream};
@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 use shared_core::{Db, ProviderName, settings};
 
 use super::{
-    Happened,
-    dice::Dice,
-    progress::Progress,
+    Scene,
     provider::{MARKER, MODEL},
     receiver::Receiver,
 };
@@ -21,8 +19,10 @@ const DESTINATIONS: usize = 4;
 const DEPLOYMENTS: usize = 6;
 /// Requests at once within a burst.
 const SENDERS: usize = 6;
-/// So many executions in a hundred are cancelled.
-const CANCELLED: u64 = 3;
+/// So many executions in a hundred are cancelled: half of them soon after they were created, half while they run.
+const CANCELLED: u64 = 4;
+/// How long a cancellation waits for its execution to run.
+const WAITS_TO_RUN: Duration = Duration::from_secs(10);
 
 /// What is run.
 #[derive(Debug)]
@@ -80,29 +80,22 @@ pub(super) async fn set_up(api: &Api, db: &Db, receiver: &Receiver, limit: u32) 
 }
 
 /// Creates the executions in bursts, never many more than are being worked on, and cancels a few.
-pub(super) async fn create(
-    api: &Api,
-    deployments: &[Deployment],
-    limit: u32,
-    dice: Dice,
-    progress: &Progress,
-    happened: &Happened,
-) -> Result<()> {
-    let mut next = 0;
+pub(super) async fn create(api: &Api, deployments: &[Deployment], scene: &Scene<'_>) -> Result<()> {
+    let Scene { args, dice, progress, .. } = scene;
+    let (mut next, wanted) = (0, u64::from(args.executions));
     for burst in 0_u64.. {
-        let left = progress.wanted - next;
-        if left == 0 {
+        if next == wanted {
             break;
         }
-        while progress.backlog() > u64::from(limit) * 4 {
+        while progress.backlog() > u64::from(args.concurrency) * 4 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let size = dice.throw(format_args!("size of burst {burst}"), 5..=40).min(left);
+        let size = dice.throw(format_args!("size of burst {burst}"), 5..=40).min(wanted - next);
         let mut created = stream::iter(next..next + size)
-            .map(|number| create_one(api, deployments, dice, number, progress))
+            .map(|number| create_one(api, deployments, number, scene))
             .buffer_unordered(SENDERS);
-        while let Some(run) = created.next().await {
-            happened.created(run?);
+        while let Some(created) = created.next().await {
+            created?;
         }
         next += size;
         tokio::time::sleep(dice.pause(format_args!("pause after burst {burst}"), 0..=400)).await;
@@ -110,30 +103,41 @@ pub(super) async fn create(
     Ok(())
 }
 
-async fn create_one(
-    api: &Api,
-    deployments: &[Deployment],
-    dice: Dice,
-    number: u64,
-    progress: &Progress,
-) -> Result<Run> {
+async fn create_one(api: &Api, deployments: &[Deployment], number: u64, scene: &Scene<'_>) -> Result<()> {
+    let dice = scene.dice;
     let marker = format!("{MARKER}{number:06}");
     let choice = dice.throw(format_args!("deployment of {marker}"), 0..=deployments.len() as u64 - 1);
     let deployment = &deployments[usize::try_from(choice)?];
     let path = format!("/api/v1/deployments/run/{}", deployment.name);
     let created = api.post(&path, &json!({"userInput": format!("{marker}; please"), "traceId": marker})).await?;
-    progress.created.fetch_add(1, Ordering::Relaxed);
     let id = text(&created, "executionId")?;
     let is_cancelled = dice.happens(format_args!("cancel {marker}"), CANCELLED);
+    let destinations = deployment.destinations.clone();
+    scene.progress.created(Run { id: id.clone(), marker: marker.clone(), destinations, is_cancelled });
     if is_cancelled {
-        tokio::time::sleep(dice.pause(format_args!("cancel {marker} after"), 0..=1_000)).await;
-        // 400: it had ended before.
-        let status = api.delete(&format!("/api/v1/executions/{id}")).await?;
-        if ![204, 400].contains(&status) {
-            bail!("the cancellation of {id} was answered with {status}");
-        }
+        cancel(api, &id, &marker, scene).await?;
     }
-    Ok(Run { id, marker, destinations: deployment.destinations.clone(), is_cancelled })
+    Ok(())
+}
+
+async fn cancel(api: &Api, id: &str, marker: &str, scene: &Scene<'_>) -> Result<()> {
+    let dice = scene.dice;
+    if dice.happens(format_args!("cancel {marker} while it runs"), 50) {
+        let runs = async {
+            while !scene.provider.is_asked(marker) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // It may have ended in a moment in which nobody looked.
+        let _ = tokio::time::timeout(WAITS_TO_RUN, runs).await;
+    } else {
+        tokio::time::sleep(dice.pause(format_args!("cancel {marker} after"), 0..=1_000)).await;
+    }
+    match api.delete(&format!("/api/v1/executions/{id}")).await? {
+        // 400: it had ended before.
+        204 | 400 => Ok(()),
+        status => bail!("the cancellation of {id} was answered with {status}"),
+    }
 }
 
 fn text(answer: &Value, member: &str) -> Result<String> {
