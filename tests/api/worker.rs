@@ -1,13 +1,12 @@
 //! What the worker makes of answers, failures and silence of a provider (contract 9.4 and 11.3), and that nothing is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared_core::{
     ProviderName, Timestamp,
     executions::{ExecutionStatus, pipeline},
 };
-use shared_jobs::ExecutionMessage;
 use shared_testing::vendor::{self, Reply};
 use tests::TestApp;
 
@@ -33,8 +32,7 @@ async fn read(app: &TestApp, token: &str, id: &str) -> Value {
 }
 
 async fn message_for(app: &TestApp, execution_id: &str) {
-    let message = ExecutionMessage { execution_id: execution_id.to_owned() };
-    app.worker.handle(message, Instant::now()).await.expect("the database answers");
+    app.work_on(execution_id, Duration::ZERO).await;
 }
 
 /// Runs the execution until it has ended, however many attempts that takes.
@@ -124,9 +122,7 @@ async fn one_message_works_off_what_waits_behind_it() {
     let (app, token) = with_ollama().await;
     let ids = create(&app, &token, 6).await;
     let first = pipeline::dispatch(&app.db, ProviderName::Ollama, Timestamp::now()).await.unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
-    let message = ExecutionMessage { execution_id: first[0].clone() };
-    app.worker.handle(message, until).await.unwrap();
+    app.work_on(&first[0], Duration::from_secs(10)).await;
     let mut completed = 0;
     for id in &ids {
         completed += u32::from(read(&app, &token, id).await["status"] == "completed");

@@ -24,7 +24,7 @@ use shared_core::{
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::ExecutionMessage;
+use shared_jobs::{Invocation, Shutdown};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -47,6 +47,8 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         // Nobody listens there.
         ("EXECUTIONS_QUEUE_URL", "http://127.0.0.1:9/000000000000/executions"),
+        ("WEBHOOKS_QUEUE_URL", "http://127.0.0.1:9/000000000000/webhooks"),
+        ("EMBEDDINGS_QUEUE_URL", "http://127.0.0.1:9/000000000000/embeddings"),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -104,7 +106,9 @@ impl TestApp {
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
         let app = settings.app.clone();
-        let functions = routes(&app, settings, executions);
+        let jobs = config::load_from(env(), JobsState::read).expect("a complete configuration");
+        let deployments = config::load_from(env(), DeploymentsState::read).expect("a complete configuration");
+        let functions = routes(&app, settings, executions, deployments, jobs);
         Self {
             db: app.db.clone(),
             vendor,
@@ -242,19 +246,31 @@ impl TestApp {
     /// Runs what waits at a provider once, as the queue would have it run.
     pub async fn run_waiting(&self, provider: ProviderName) {
         let ids = pipeline::dispatch(&self.db, provider, Timestamp::now()).await.expect("the database answers");
-        for execution_id in ids {
-            let until = Instant::now() + Duration::from_millis(1);
-            self.worker.handle(ExecutionMessage { execution_id }, until).await.expect("the database answers");
+        for id in ids {
+            self.work_on(&id, Duration::ZERO).await;
         }
+    }
+
+    /// Works on an execution as a message would have it done, and for `drain` on what waits behind it.
+    pub async fn work_on(&self, id: &str, drain: Duration) {
+        self.worker.work_off(id, Instant::now() + drain, &invocation()).await.expect("the database answers");
     }
 }
 
+/// A call of a function with time enough for a test.
+pub(crate) fn invocation() -> Invocation {
+    Invocation::new(Duration::from_secs(60), Shutdown::new(Duration::ZERO))
+}
+
 /// The routes of every API function, by the name of the function.
-fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Vec<(&'static str, OpenApiRouter)> {
+fn routes(
+    app: &App,
+    settings: SettingsState,
+    executions: ExecutionsState,
+    deployments: DeploymentsState,
+    jobs: JobsState,
+) -> Vec<(&'static str, OpenApiRouter)> {
     let users = UsersState { app: app.clone(), cipher: settings.cipher.clone() };
-    let ExecutionsState { registry, dispatcher, .. } = executions.clone();
-    let deployments = DeploymentsState { app: app.clone(), registry, dispatcher };
-    let jobs = JobsState { app: app.clone(), allows_private_targets: false };
     vec![
         ("api-system", api_system::routes(app.clone())),
         ("api-auth", api_auth::routes(app.clone())),

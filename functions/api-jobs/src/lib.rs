@@ -3,15 +3,12 @@
 mod wire;
 
 use axum::{extract::State, http::StatusCode};
-use shared_core::{
-    Timestamp, config, ids,
-    jobs::{self, Job},
-    webhooks,
-};
+use shared_core::{Timestamp, config, jobs, webhooks};
 use shared_http::{
     ApiConfig, ApiError, ApiResult, App, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part, Path,
     Query, UuidPath, page_request,
 };
+use shared_jobs::{Dispatcher, JobType, Queues, types::WebhookDelivery};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{JobResponse, ListJobsQuery, TriggerJobRequest};
@@ -23,13 +20,18 @@ pub struct JobsState {
     pub app: App,
     /// Whether test webhooks may go to private and loopback addresses.
     pub allows_private_targets: bool,
+    /// Announces jobs.
+    pub dispatcher: Dispatcher,
 }
 
 impl JobsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
         let (api, webhooks) = (ApiConfig::read(env), env.webhooks());
-        Some(Self { app: App::new(&api?), allows_private_targets: webhooks?.allows_private_targets })
+        let queues = Queues::read(env, &[WebhookDelivery::KIND]);
+        let app = App::new(&api?);
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
+        Some(Self { app, allows_private_targets: webhooks?.allows_private_targets, dispatcher })
     }
 }
 
@@ -70,7 +72,7 @@ async fn trigger_job(
     let (url, now) = (body.url(), Timestamp::now());
     webhooks::check_target(url, state.allows_private_targets)
         .map_err(|error| ApiError::invalid(Issue::new(Part::Body, "job.data.url", error.to_string())))?;
-    state.app.db.write(vec![jobs::insert(&ids::new_id(), &Job::webhook_test(url, now), now)]).await?;
+    state.dispatcher.enqueue(&WebhookDelivery::test(url, now), now).await?;
     Ok(Created(EmptyObject {}))
 }
 

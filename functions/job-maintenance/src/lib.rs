@@ -6,8 +6,12 @@ use shared_core::{
     config::{Env, ExecutionConfig},
     db::DbError,
     executions::pipeline::{self, Recovered},
+    jobs::pipeline as job_pipeline,
 };
-use shared_jobs::{Dispatcher, Queue};
+use shared_jobs::{
+    Dispatcher, JobType, Queues,
+    types::{EXECUTION, GenerateEmbedding, KINDS, WebhookDelivery},
+};
 
 /// How much of each kind one round brings back; the next round goes on.
 const ROUND: u32 = 500;
@@ -32,14 +36,24 @@ pub struct Report {
     pub announced_again: usize,
     /// Waiting executions that got a free place.
     pub dispatched: usize,
+    /// Jobs whose worker went silent and that are tried again.
+    pub jobs_requeued: usize,
+    /// Jobs whose worker went silent at the last attempt.
+    pub jobs_interrupted: usize,
+    /// Due jobs that were announced: new ones whose announcement was lost, retries, and those that nobody took.
+    pub jobs_announced: usize,
 }
 
 impl Maintenance {
     /// Reads the configuration; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (database, queue, config) = (env.database(), env.queue(), env.executions());
+        let (database, queue, config) = (
+            env.database(),
+            Queues::read(env, &[EXECUTION, WebhookDelivery::KIND, GenerateEmbedding::KIND]),
+            env.executions(),
+        );
         let db = Db::new(&database?);
-        let dispatcher = Dispatcher::new(db.clone(), Queue::new(queue?));
+        let dispatcher = Dispatcher::new(db.clone(), queue?);
         Some(Self { db, dispatcher, config: config? })
     }
 
@@ -49,16 +63,31 @@ impl Maintenance {
         let patience = now.plus_millis(-lease_ms);
         let Recovered { requeued, interrupted, unanswered } =
             pipeline::recover(&self.db, self.config.max_attempts, patience, ROUND, now).await?;
-        self.dispatcher.announce(&unanswered).await;
+        self.dispatcher.announce(EXECUTION, &unanswered).await;
         let mut dispatched = 0;
         for provider in pipeline::providers_with_waiting(&self.db).await? {
             dispatched += self.dispatcher.dispatch(provider).await?;
+        }
+        let jobs = job_pipeline::recover(&self.db, patience, ROUND, now).await?;
+        let mut jobs_announced = 0;
+        for kind in KINDS {
+            // Until nothing is due, or the queue does not answer.
+            loop {
+                let announced = self.dispatcher.dispatch_jobs(kind).await?;
+                jobs_announced += announced;
+                if announced == 0 || jobs_announced >= ROUND as usize {
+                    break;
+                }
+            }
         }
         let report = Report {
             requeued: requeued.len(),
             interrupted: interrupted.len(),
             announced_again: unanswered.len(),
             dispatched,
+            jobs_requeued: jobs.requeued.len(),
+            jobs_interrupted: jobs.interrupted.len(),
+            jobs_announced,
         };
         if report != Report::default() {
             tracing::info!(
@@ -67,6 +96,9 @@ impl Maintenance {
                 interrupted = report.interrupted,
                 announced_again = report.announced_again,
                 dispatched = report.dispatched,
+                jobs_requeued = report.jobs_requeued,
+                jobs_interrupted = report.jobs_interrupted,
+                jobs_announced = report.jobs_announced,
                 "job ended"
             );
         }

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
+use crate::retries::RetryPolicy;
+
 /// A text that never shows up in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -68,21 +70,29 @@ impl fmt::Debug for EncryptionKey {
     }
 }
 
-/// Where jobs are announced.
+/// What AWS clients need. Lambda sets all of it but `AWS_ENDPOINT_URL_SQS`.
 #[derive(Debug, Clone)]
-pub struct QueueConfig {
-    /// `EXECUTIONS_QUEUE_URL`.
-    pub executions_url: String,
+pub struct AwsConfig {
     /// `AWS_ENDPOINT_URL_SQS`: another server that speaks the SQS protocol.
-    pub endpoint: Option<String>,
-    /// `AWS_REGION`, set by Lambda.
+    pub sqs_endpoint: Option<String>,
+    /// `AWS_REGION`.
     pub region: String,
-    /// `AWS_ACCESS_KEY_ID`, set by Lambda.
+    /// `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`, set by Lambda.
+    /// `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: Secret,
-    /// `AWS_SESSION_TOKEN`, set by Lambda.
+    /// `AWS_SESSION_TOKEN`.
     pub session_token: Option<Secret>,
+}
+
+/// How jobs are run.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct JobConfig {
+    /// `JOB_LEASE_SECONDS`: how long a claim holds without a sign of life from its worker, instead of what the job's type
+    /// says.
+    pub lease: Option<Duration>,
+    /// `JOB_RETRY_BASE_MS`: pause before the first retry, instead of what the job's row says.
+    pub retry_base: Option<Duration>,
 }
 
 /// How executions are run and retried. Every value has a default that suits production.
@@ -98,6 +108,14 @@ pub struct ExecutionConfig {
     pub provider_timeout: Duration,
     /// `EXECUTION_DRAIN_SECONDS` (60): how long one invocation keeps taking waiting work of the same provider.
     pub drain: Duration,
+}
+
+impl ExecutionConfig {
+    /// The pauses of executions: four times longer each, at most five minutes, up to a quarter longer at random.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        let cap = Duration::from_secs(300);
+        RetryPolicy { max_attempts: self.max_attempts, base: self.retry_base, factor: 4.0, cap, jitter: 0.25 }
+    }
 }
 
 /// Where webhooks may go.
@@ -188,6 +206,15 @@ impl Env {
         }
     }
 
+    /// A number without a default: `Some(None)` when the variable is not set.
+    fn optional_number<T: FromStr + PartialOrd + fmt::Display + Copy>(
+        &mut self,
+        name: &str,
+        least: T,
+    ) -> Option<Option<T>> {
+        if self.get(name).is_none() { Some(None) } else { self.number(name, least, least).map(Some) }
+    }
+
     /// Reads `DATABASE_URL` and `DATABASE_AUTH_TOKEN`.
     pub fn database(&mut self) -> Option<DatabaseConfig> {
         let url = self.required("DATABASE_URL", "file:/path/to/database.db or libsql://host")?;
@@ -224,20 +251,35 @@ impl Env {
         key.map(EncryptionKey)
     }
 
-    /// Reads `EXECUTIONS_QUEUE_URL` and the variables that Lambda sets for AWS clients.
-    pub fn queue(&mut self) -> Option<QueueConfig> {
-        let executions_url = self.required("EXECUTIONS_QUEUE_URL", "address of the queue that announces executions");
+    /// The address of a queue, from the variable that names it.
+    pub fn queue_url(&mut self, variable: &str) -> Option<String> {
+        self.required(variable, "address of a queue")
+    }
+
+    /// Reads the variables of [`AwsConfig`].
+    pub fn aws(&mut self) -> Option<AwsConfig> {
         let region = self.required("AWS_REGION", "set by Lambda");
         let access_key_id = self.required("AWS_ACCESS_KEY_ID", "set by Lambda");
         let secret_access_key = self.required("AWS_SECRET_ACCESS_KEY", "set by Lambda");
-        Some(QueueConfig {
-            executions_url: executions_url?,
-            endpoint: self.get("AWS_ENDPOINT_URL_SQS"),
+        Some(AwsConfig {
+            sqs_endpoint: self.get("AWS_ENDPOINT_URL_SQS"),
             region: region?,
             access_key_id: access_key_id?,
             secret_access_key: Secret::new(secret_access_key?),
             session_token: self.get("AWS_SESSION_TOKEN").map(Secret::new),
         })
+    }
+
+    /// Reads the variables of [`JobConfig`].
+    pub fn jobs(&mut self) -> Option<JobConfig> {
+        let lease = self.optional_number("JOB_LEASE_SECONDS", 1);
+        let retry_base = self.optional_number("JOB_RETRY_BASE_MS", 1);
+        Some(JobConfig { lease: lease?.map(Duration::from_secs), retry_base: retry_base?.map(Duration::from_millis) })
+    }
+
+    /// Reads `SHUTDOWN_GRACE_MS`: how long running work may still finish after SIGTERM, 3 s unless set.
+    pub fn shutdown_grace(&mut self) -> Option<Duration> {
+        self.number("SHUTDOWN_GRACE_MS", 3_000, 0).map(Duration::from_millis)
     }
 
     /// Reads the variables of [`WebhookConfig`].
@@ -278,8 +320,9 @@ mod tests {
     }
 
     fn everything(env: &mut Env) -> Option<()> {
-        let parts = (env.database(), env.session(), env.encryption_key(), env.queue(), env.executions());
-        matches!(parts, (Some(_), Some(_), Some(_), Some(_), Some(_))).then_some(())
+        let parts = (env.database(), env.session(), env.encryption_key(), env.aws(), env.executions());
+        let queue = env.queue_url("EXECUTIONS_QUEUE_URL");
+        matches!((parts, queue), ((Some(_), Some(_), Some(_), Some(_), Some(_)), Some(_))).then_some(())
     }
 
     #[test]
@@ -305,6 +348,20 @@ mod tests {
             assert_eq!(problems.iter().filter(|problem| problem.starts_with(name)).count(), 1, "{name}: {problems:?}");
         }
         assert_eq!(problems.len(), 8, "{problems:?}");
+    }
+
+    #[test]
+    fn executions_wait_four_times_longer_each_time() {
+        let policy = load_from(env(&[]), Env::executions).unwrap().retry_policy();
+        let pauses = [1, 2, 3, 4].map(|attempt| policy.pause(attempt, None, 0.0).map(|pause| pause.as_secs()));
+        assert_eq!(pauses, [Some(2), Some(8), Some(32), None]);
+    }
+
+    #[test]
+    fn the_settings_of_jobs_are_optional() {
+        let jobs = load_from(env(&[("JOB_LEASE_SECONDS", "2")]), Env::jobs).unwrap();
+        assert_eq!((jobs.lease, jobs.retry_base), (Some(Duration::from_secs(2)), None));
+        assert!(load_from(env(&[("JOB_RETRY_BASE_MS", "0")]), Env::jobs).is_err());
     }
 
     #[test]

@@ -39,6 +39,11 @@ impl Timestamp {
         self.0.timestamp()
     }
 
+    /// Milliseconds since 1970.
+    pub fn unix_millis(self) -> i64 {
+        self.0.timestamp_millis()
+    }
+
     /// Milliseconds from `earlier` to this instant; negative when it lies before.
     pub fn millis_since(self, earlier: Self) -> i64 {
         (self.0 - earlier.0).num_milliseconds()

@@ -4,6 +4,7 @@
 
 pub mod api_keys;
 pub mod calibration;
+mod claims;
 pub mod comments;
 pub mod config;
 pub mod db;
@@ -23,6 +24,7 @@ pub mod pagination;
 pub mod passwords;
 pub mod prompts;
 pub mod provider_name;
+pub mod retries;
 pub mod schemas;
 pub mod secrets;
 pub mod settings;
@@ -30,6 +32,7 @@ pub mod templates;
 pub mod test_data;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod usage;
 pub mod users;
 pub mod webhooks;

@@ -13,7 +13,7 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use shared_core::ProviderName;
+use shared_core::{ProviderName, trace};
 
 use crate::{
     error::{ErrorClass, ProviderError, vendor_name},
@@ -190,7 +190,10 @@ impl Session {
         model: Option<&str>,
         deadline: Deadline,
     ) -> Result<Reply, ProviderError> {
-        let request = request.headers(self.headers.clone()).timeout(deadline.remaining());
+        let mut request = request.headers(self.headers.clone()).timeout(deadline.remaining());
+        if let Some(trace) = trace::current() {
+            request = request.header("traceparent", trace.traceparent());
+        }
         let response = request.send().await.map_err(|error| self.no_answer(error, deadline))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use super::{Execution, ExecutionStatus, Outcome, find};
 use crate::{
-    db::{Db, DbError, Row, Rows, Statement},
+    claims::{self, changed_one, end_of},
+    db::{Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
     params,
     provider_name::ProviderName,
+    trace::TraceId,
 };
 
 /// Ids of the next waiting executions of provider `?1` in the order in which they are served, as many as it has free
@@ -53,10 +55,12 @@ pub struct Claim {
     pub execution: Execution,
     /// When the execution was created.
     pub created_at: Timestamp,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceId>,
 }
 
 /// The answer of a claiming update.
-const CLAIMED: &str = "RETURNING id, attempt, data, created_at";
+const CLAIMED: &str = "RETURNING id, attempt, data, created_at, trace_id";
 
 /// Takes the execution that a message names: a dispatched one, or one whose worker has gone silent. `None` when there
 /// is nothing to do: it has ended, waits for its turn, or another worker holds it.
@@ -109,7 +113,7 @@ pub async fn finish(db: &Db, claim: &Claim, outcome: &Outcome, now: Timestamp) -
             dispatched_at = NULL, lease_until = NULL
         WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
     let members = to_json(&outcome.members());
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, outcome.status(), members, now]);
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, outcome.status().as_str(), members, now]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -218,29 +222,6 @@ pub async fn recover(
     })
 }
 
-/// Whether an execution may run again after `attempt` attempts, and after which pause: `base`, four times longer for
-/// each further attempt, at most five minutes, never shorter than the vendor's own wish.
-pub fn retry_pause(attempt: u32, max_attempts: u32, base: Duration, wish: Option<Duration>) -> Option<Duration> {
-    const LONGEST: Duration = Duration::from_secs(300);
-    if attempt >= max_attempts {
-        return None;
-    }
-    let backoff = base.saturating_mul(4_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
-    Some(backoff.max(wish.unwrap_or_default()))
-}
-
-fn end_of(lease: Duration, now: Timestamp) -> Timestamp {
-    now.plus_millis(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn changed_one(outcome: Result<Vec<Rows>, DbError>) -> Result<bool, DbError> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(DbError::Guard) => Ok(false),
-        Err(error) => Err(error),
-    }
-}
-
 fn ids(rows: &[Row]) -> Result<Vec<String>, DbError> {
     rows.iter().map(|row| row.get("id")).collect()
 }
@@ -251,6 +232,7 @@ fn claim_of(row: &Row) -> Result<Claim, DbError> {
         attempt: row.get("attempt")?,
         execution: row.json("data")?,
         created_at: row.get("created_at")?,
+        trace: claims::trace_of(row)?,
     })
 }
 

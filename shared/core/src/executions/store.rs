@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use super::{ExecutedPrompt, Execution, ExecutionStatus, ExecutionView};
 use crate::{
     db::{Db, DbError, Row, Statement, Value},
-    documents::{Collection, to_json},
+    documents::to_json,
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
     provider_name::ProviderName,
+    trace,
 };
-
-const EXECUTIONS: Collection = Collection::new("executions");
 
 /// Which executions a list shows; members combine with AND.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -239,7 +238,8 @@ pub async fn update_fields(
 }
 
 pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {
-    EXECUTIONS.insert(id, execution, now)
+    let sql = "INSERT INTO executions (id, data, created_at, updated_at, trace_id) VALUES (?1, ?2, ?3, ?3, ?4)";
+    Statement::new(sql, params![id, to_json(execution), now, trace::current().map(|id| id.to_string())])
 }
 
 /// Records one execution for each pair of an execution's id and an item's id: the template with the item as input. The
@@ -250,9 +250,10 @@ pub(super) fn insert_for_items(
     priority: i64,
     now: Timestamp,
 ) -> Statement {
-    let sql = "INSERT INTO executions (id, data, created_at, updated_at, priority)
+    let sql = "INSERT INTO executions (id, data, created_at, updated_at, priority, trace_id)
         SELECT json_extract(value, '$[0]'),
-            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3
+            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3, ?5
         FROM json_each(?1) JOIN test_data_items i ON i.id = json_extract(value, '$[1]')";
-    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now])
+    let trace = trace::current().map(|id| id.to_string());
+    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now, trace])
 }

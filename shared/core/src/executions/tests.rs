@@ -199,15 +199,6 @@ async fn cancelling_works_until_the_end() {
     assert_counters_are_exact(&db).await;
 }
 
-#[test]
-fn pauses_grow_and_honour_the_vendor() {
-    let base = Duration::from_secs(2);
-    let pause = |attempt, wish| retry_pause(attempt, 4, base, wish).map(|pause| pause.as_secs());
-    assert_eq!([pause(1, None), pause(2, None), pause(3, None), pause(4, None)], [Some(2), Some(8), Some(32), None]);
-    assert_eq!(pause(1, Some(Duration::from_secs(60))), Some(60));
-    assert_eq!(retry_pause(9, 20, base, None), Some(Duration::from_secs(300)));
-}
-
 async fn with_prompt(db: &Db, response_schema: Option<Value>) -> String {
     let new = NewPrompt {
         name: "greeting".into(),
