@@ -28,6 +28,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use futures::channel::mpsc;
 use serde_json::Value;
 use shared_core::{Db, config::DatabaseConfig};
 
@@ -49,13 +50,14 @@ use verdict::{Demanded, Evidence, judge};
 /// How long a worker waits for the provider: far longer than the slowest scripted answer.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Short leases and pauses, so that recovery is quick.
-const IMPATIENT: [(&str, &str); 7] = [
+const IMPATIENT: [(&str, &str); 8] = [
     ("EXECUTION_LEASE_SECONDS", "4"),
     ("EXECUTION_RETRY_BASE_MS", "50"),
     ("EXECUTION_MAX_ATTEMPTS", "6"),
     ("PROVIDER_TIMEOUT_MS", "2000"),
     ("JOB_LEASE_SECONDS", "4"),
     ("JOB_RETRY_BASE_MS", "50"),
+    ("WEBHOOK_ALLOW_HTTP", "true"),
     ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true"),
 ];
 /// 5 % of the messages come twice.
@@ -100,7 +102,7 @@ pub struct Outcome {
 /// Runs, prints the verdict, and fails unless every rule holds. The data stays where something went wrong.
 pub async fn command(args: ChaosArgs) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("chaos-").tempdir().context("no temporary directory")?;
-    let ran = run(&args, dir.path(), &console::reporter()).await;
+    let ran = run(&args, dir.path(), &console::reporter(), true).await;
     let passed = ran.as_ref().is_ok_and(|outcome| outcome.passed);
     let kept = (!passed).then(|| dir.keep());
     let kept_at = || kept.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -116,8 +118,8 @@ pub async fn command(args: ChaosArgs) -> Result<()> {
     Ok(())
 }
 
-/// One run on a stack of its own in `data_dir`.
-pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter) -> Result<Outcome> {
+/// One run on a stack of its own in `data_dir`, with cargo's own output while building if `show_build`.
+pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter, show_build: bool) -> Result<Outcome> {
     let dice = Dice::new(args.seed);
     let (provider, receiver) = (ScriptedProvider::start(dice).await?, Receiver::start(dice).await?);
     let journal = Journal::default();
@@ -125,7 +127,7 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter) -> Resu
     env.insert("OLLAMA_BASE_URL".to_owned(), provider.url());
     let options = StackOptions {
         release: args.release,
-        show_build: true,
+        show_build,
         demo: None,
         env,
         redeliver_every: Some(REDELIVER_EVERY),
@@ -186,9 +188,11 @@ async fn trouble(stack: &Stack, db: &Db, scene: &Scene<'_>, reporter: &Reporter)
     let deployments = work::set_up(&api, db, scene.receiver, scene.args.concurrency).await?;
     let ChaosArgs { seed, executions, kills, .. } = scene.args;
     reporter.step(format!("Chaos with seed {seed}: {executions} executions, {kills} kills"));
+    let (to_cancel, cancellations) = mpsc::unbounded();
     let everything = async {
         tokio::try_join!(
-            work::create(&api, &deployments, scene),
+            work::create(&api, &deployments, scene, to_cancel),
+            work::cancel(&api, scene, cancellations),
             monkey::kill(&host, &functions, scene),
             monkey::restart_queue_server(stack, scene),
         )?;

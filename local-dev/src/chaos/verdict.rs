@@ -74,7 +74,7 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Judged> {
 /// A run without trouble proves nothing.
 fn trouble(evidence: &Evidence) -> Vec<String> {
     let mut findings = vec![];
-    let Demanded { executions, kills, restarts, .. } = evidence.demanded;
+    let Demanded { executions, limit, kills, restarts, .. } = evidence.demanded;
     let mut at_least = |what: &str, count: usize, wanted: usize| {
         if count < wanted {
             findings.push(format!("{count} {what} instead of {wanted}"));
@@ -84,6 +84,7 @@ fn trouble(evidence: &Evidence) -> Vec<String> {
     at_least("kills", evidence.kills.len(), kills as usize);
     at_least("kills of busy processes", evidence.kills.iter().filter(|kill| kill.was_busy).count(), kills as usize / 5);
     at_least("restarts of the queue server", evidence.restarts, restarts);
+    at_least("calls at once", evidence.most_open, limit.min(executions) as usize / 2);
     at_least("messages that were delivered twice", evidence.pages.repeated, 1);
     findings
 }

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use futures::{StreamExt, stream};
+use futures::{
+    StreamExt, TryStreamExt,
+    channel::mpsc::{UnboundedReceiver, UnboundedSender},
+    stream,
+};
 use serde_json::{Value, json};
 use shared_core::{Db, ProviderName, settings};
 
@@ -79,8 +83,13 @@ pub(super) async fn set_up(api: &Api, db: &Db, receiver: &Receiver, limit: u32) 
     Ok(deployments)
 }
 
-/// Creates the executions in bursts, never many more than are being worked on, and cancels a few.
-pub(super) async fn create(api: &Api, deployments: &[Deployment], scene: &Scene<'_>) -> Result<()> {
+/// Creates the executions in bursts, never many more than are being worked on, and passes on which are to be cancelled.
+pub(super) async fn create(
+    api: &Api,
+    deployments: &[Deployment],
+    scene: &Scene<'_>,
+    to_cancel: UnboundedSender<Run>,
+) -> Result<()> {
     let Scene { args, dice, progress, .. } = scene;
     let (mut next, wanted) = (0, u64::from(args.executions));
     for burst in 0_u64.. {
@@ -94,8 +103,11 @@ pub(super) async fn create(api: &Api, deployments: &[Deployment], scene: &Scene<
         let mut created = stream::iter(next..next + size)
             .map(|number| create_one(api, deployments, number, scene))
             .buffer_unordered(SENDERS);
-        while let Some(created) = created.next().await {
-            created?;
+        while let Some(run) = created.next().await {
+            let run = run?;
+            if run.is_cancelled {
+                to_cancel.unbounded_send(run).context("nobody cancels any more")?;
+            }
         }
         next += size;
         tokio::time::sleep(dice.pause(format_args!("pause after burst {burst}"), 0..=400)).await;
@@ -103,7 +115,7 @@ pub(super) async fn create(api: &Api, deployments: &[Deployment], scene: &Scene<
     Ok(())
 }
 
-async fn create_one(api: &Api, deployments: &[Deployment], number: u64, scene: &Scene<'_>) -> Result<()> {
+async fn create_one(api: &Api, deployments: &[Deployment], number: u64, scene: &Scene<'_>) -> Result<Run> {
     let dice = scene.dice;
     let marker = format!("{MARKER}{number:06}");
     let choice = dice.throw(format_args!("deployment of {marker}"), 0..=deployments.len() as u64 - 1);
@@ -112,16 +124,18 @@ async fn create_one(api: &Api, deployments: &[Deployment], number: u64, scene: &
     let created = api.post(&path, &json!({"userInput": format!("{marker}; please"), "traceId": marker})).await?;
     let id = text(&created, "executionId")?;
     let is_cancelled = dice.happens(format_args!("cancel {marker}"), CANCELLED);
-    let destinations = deployment.destinations.clone();
-    scene.progress.created(Run { id: id.clone(), marker: marker.clone(), destinations, is_cancelled });
-    if is_cancelled {
-        cancel(api, &id, &marker, scene).await?;
-    }
-    Ok(())
+    let run = Run { id, marker, destinations: deployment.destinations.clone(), is_cancelled };
+    scene.progress.created(run.clone());
+    Ok(run)
 }
 
-async fn cancel(api: &Api, id: &str, marker: &str, scene: &Scene<'_>) -> Result<()> {
-    let dice = scene.dice;
+/// Cancels what it is told to, each in its own time, until nothing more comes.
+pub(super) async fn cancel(api: &Api, scene: &Scene<'_>, runs: UnboundedReceiver<Run>) -> Result<()> {
+    runs.map(Ok).try_for_each_concurrent(None, async |run| cancel_one(api, scene, &run).await).await
+}
+
+async fn cancel_one(api: &Api, scene: &Scene<'_>, run: &Run) -> Result<()> {
+    let (dice, Run { id, marker, .. }) = (scene.dice, run);
     if dice.happens(format_args!("cancel {marker} while it runs"), 50) {
         let runs = async {
             while !scene.provider.is_asked(marker) {

@@ -111,6 +111,7 @@ fn too_little_trouble_is_no_proof() {
     breaks(trouble, |seen| seen.demanded.executions = 3);
     breaks(trouble, |seen| seen.demanded.kills = 2);
     breaks(trouble, |seen| seen.restarts = 1);
+    breaks(trouble, |seen| seen.most_open = 0);
     breaks(trouble, |seen| seen.pages.repeated = 0);
     let found = broken(|seen| {
         seen.demanded.kills = 5;
