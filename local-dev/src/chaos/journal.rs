@@ -17,6 +17,8 @@ pub(super) struct Pages {
     /// Messages that functions got, and how many of them had come before.
     pub(super) messages: usize,
     pub(super) repeated: usize,
+    /// What maintenance found wrong about kept numbers.
+    pub(super) repairs: Vec<String>,
     /// Warnings and errors in the logs of functions.
     pub(super) warnings: usize,
     pub(super) errors: usize,
@@ -61,6 +63,9 @@ impl Journal {
             Some("ERROR") => pages.errors += 1,
             _ => {}
         }
+        if let (Some(table), Some(named)) = (line["table"].as_str(), line["named"].as_str()) {
+            pages.repairs.push(format!("{table}: {named}"));
+        }
         pages.attempts.extend(LoggedAttempt::read(&line));
     }
 
@@ -95,12 +100,13 @@ mod tests {
             r#"{"level":"INFO","message":"job ended","job.name":"execution","job.id":"e","attempt":2,"outcome":"retry"}"#,
         );
         log(r#"{"level":"INFO","message":"job ended","job.name":"maintenance","requeued":1}"#);
-        log(r#"{"level":"WARN","message":"lease not extended"}"#);
+        log(r#"{"level":"WARN","message":"kept counters differ","table":"usage_hourly","differences":1,"named":"x"}"#);
         log("no JSON");
         let (function, duration) = ("f".to_owned(), std::time::Duration::ZERO);
         reporter.report(&Event::Batch { function, messages: 3, repeated: 1, failed: 0, duration, error: None });
         let attempt = LoggedAttempt { execution: "e".to_owned(), attempt: 2, outcome: "retry".to_owned() };
-        let expected = Pages { attempts: vec![attempt], messages: 3, repeated: 1, warnings: 1, errors: 0 };
+        let repairs = vec!["usage_hourly: x".to_owned()];
+        let expected = Pages { attempts: vec![attempt], messages: 3, repeated: 1, repairs, warnings: 1, errors: 0 };
         assert_eq!(journal.pages(), expected);
     }
 }

@@ -185,7 +185,7 @@ async fn trouble(stack: &Stack, db: &Db, scene: &Scene<'_>, reporter: &Reporter)
     let functions = monkey::job_functions(stack.template());
     audit::watch(db).await?;
     let api = Api::register(stack.base_url()).await?;
-    let deployments = work::set_up(&api, db, scene.receiver, scene.args.concurrency).await?;
+    let deployments = work::set_up(&api, scene.receiver, scene.args.concurrency).await?;
     let ChaosArgs { seed, executions, kills, .. } = scene.args;
     reporter.step(format!("Chaos with seed {seed}: {executions} executions, {kills} kills"));
     let (to_cancel, cancellations) = mpsc::unbounded();

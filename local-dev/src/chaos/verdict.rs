@@ -204,8 +204,10 @@ fn delivered(evidence: &Evidence) -> Vec<String> {
     findings
 }
 
+/// Maintenance repairs what differs, so that it had to do so is a finding as well.
 fn recounted(evidence: &Evidence) -> Vec<String> {
-    evidence.facts.differences.clone()
+    let repairs = evidence.pages.repairs.iter().map(|repair| format!("repaired while it ran: {repair}"));
+    evidence.facts.differences.iter().cloned().chain(repairs).collect()
 }
 
 fn nothing_left(evidence: &Evidence) -> Vec<String> {

@@ -9,7 +9,6 @@ use futures::{
     stream,
 };
 use serde_json::{Value, json};
-use shared_core::{Db, ProviderName, settings};
 
 use super::{
     Scene,
@@ -49,10 +48,13 @@ pub(super) struct Run {
 }
 
 /// Stores the provider's key and limit, prompts, destinations, and deployments with one or two destinations each.
-pub(super) async fn set_up(api: &Api, db: &Db, receiver: &Receiver, limit: u32) -> Result<Vec<Deployment>> {
-    db.write(vec![settings::set_provider_limit(ProviderName::Ollama, limit)]).await?;
-    let key = json!({"type": "llm-api-key", "data": {"provider": "ollama", "api_key": "local"}});
-    api.post("/api/v1/settings", &key).await?;
+pub(super) async fn set_up(api: &Api, receiver: &Receiver, limit: u32) -> Result<Vec<Deployment>> {
+    for setting in [
+        json!({"type": "provider-limits", "data": {"provider": "ollama", "max_running": limit}}),
+        json!({"type": "llm-api-key", "data": {"provider": "ollama", "api_key": "local"}}),
+    ] {
+        api.post("/api/v1/settings", &setting).await?;
+    }
     let mut prompts = vec![];
     for number in 0..PROMPTS {
         let prompt = json!({"name": format!("chaos-{number}"), "prompt": format!("Prompt {number}: do as told.")});

@@ -39,6 +39,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_jobs",
     "0013_dashboard",
     "0014_job_claims",
+    "0017_admission",
+    "0018_maintenance",
 ];
 
 /// Why a database could not be brought up to date.

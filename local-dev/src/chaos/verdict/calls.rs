@@ -36,8 +36,8 @@ pub(in crate::chaos) struct Explanations {
     findings: Vec<String>,
 }
 
-/// Timers are not exact.
-const TIMER_SLACK: Duration = Duration::from_millis(50);
+/// A worker's time starts before its call arrives, on a busy machine long before. No scripted answer comes so late.
+const TIMER_SLACK: Duration = Duration::from_millis(500);
 
 /// The findings of the rule.
 pub(super) fn explained(evidence: &Evidence) -> Vec<String> {

@@ -171,7 +171,10 @@ fn each_reason_is_recognised() {
     assert_eq!(reasons(|seen| seen.kills[0].process = 7), (vec![Reason::Killed], 0));
     assert_eq!(reasons(|_| ()), (vec![Reason::Unexplained], 0));
     let answered = |seen: &mut Evidence| seen.calls[0].ending = Ending::Answered(seen.calls[0].arrived);
-    assert_eq!(reasons(|seen| seen.demanded.provider_timeout = Duration::from_millis(60)), (vec![Reason::TimedOut], 0));
+    assert_eq!(
+        reasons(|seen| seen.demanded.provider_timeout = Duration::from_millis(540)),
+        (vec![Reason::TimedOut], 0)
+    );
     assert_eq!(
         reasons(|seen| seen.pages.attempts[1] =
             LoggedAttempt { execution: "e1".to_owned(), attempt: 1, outcome: "lost".to_owned() }),
@@ -216,6 +219,7 @@ fn one_job_for_each_execution_and_destination() {
 
 #[test]
 fn what_the_database_says_is_passed_on() {
+    breaks(recounted, |seen| seen.pages.repairs.push("usage_hourly: 2 instead of 1".to_owned()));
     breaks(recounted, |seen| seen.facts.differences.push("usage_hourly lacks x".to_owned()));
     breaks(nothing_left, |seen| seen.facts.leftovers.push("execution e1 is running".to_owned()));
 }

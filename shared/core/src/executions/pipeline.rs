@@ -23,12 +23,14 @@ use crate::{
 };
 
 /// Ids of the next waiting executions of provider `?1` in the order in which they are served, as many as it has free
-/// places. `?2` is now, `?3` the provider's default limit.
+/// places: people before group runs, and these turn by turn. `?2` is now, `?3` the provider's default limit; the setting
+/// of type `provider-limits` wins over it.
 const NEXT_IN_LINE: &str = "SELECT id FROM executions
     WHERE provider = ?1 AND status = 'pending' AND dispatched_at IS NULL
         AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)
-    ORDER BY priority, created_at, id
-    LIMIT max(0, COALESCE((SELECT max_running FROM provider_limits WHERE provider = ?1), ?3)
+    ORDER BY priority, turn, created_at, id
+    LIMIT max(0, COALESCE((SELECT json_extract(data, '$.max_running') FROM settings
+            WHERE type = 'provider-limits' AND identifier = ?1), ?3)
         - (SELECT count(*) FROM executions WHERE provider = ?1 AND dispatched_at IS NOT NULL))";
 
 /// Gives the provider's free places to the next waiting executions and returns their ids, which are then announced.
@@ -275,4 +277,12 @@ pub async fn progress(db: &Db, id: &str) -> Result<Option<(ExecutionStatus, u32)
             Ok((ExecutionStatus::parse(&status).ok_or(DbError::Column("status"))?, row.get("attempt")?))
         })
         .transpose()
+}
+
+/// How the database finds the next in line, for the test that it does not sort or walk through.
+#[cfg(test)]
+pub(super) async fn plan(db: &Db) -> Result<Vec<String>, DbError> {
+    let params = params!["ollama", Timestamp::now(), 1_u32];
+    let rows = db.read(format!("EXPLAIN QUERY PLAN {NEXT_IN_LINE}"), params).await?.rows;
+    rows.iter().map(|row| row.get("detail")).collect()
 }
