@@ -11,6 +11,7 @@ use api_executions::ExecutionsState;
 use api_jobs::JobsState;
 use api_settings::SettingsState;
 use api_users::UsersState;
+use job_embedding::Embedder;
 use job_execution::Worker;
 use job_maintenance::Maintenance;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use shared_core::{
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::{Function, Invocation, JobMessage, JobType, Shutdown, types::WebhookDelivery};
+use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::WebhookDelivery};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -59,7 +60,9 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("OLLAMA_BASE_URL", vendor_url),
         ("OPENAI_BASE_URL", vendor_url),
         ("ANTHROPIC_BASE_URL", vendor_url),
+        ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
+        ("EMBEDDING_TIMEOUT_MS", "400"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
@@ -76,12 +79,14 @@ pub type Vendors = FakeVendor;
 pub struct TestApp {
     /// The store.
     pub db: Db,
-    /// Plays Ollama, OpenAI and Anthropic.
+    /// Plays Ollama, OpenAI, Anthropic and Voyage AI.
     pub vendor: FakeVendor,
     /// Receives webhooks, where configuration lets them go there.
     pub receiver: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
+    /// Computes embeddings.
+    pub embedder: JobFunction<Embedder>,
     /// Sends webhooks.
     pub webhooks: job_webhook::Worker,
     /// What time alone triggers.
@@ -110,8 +115,8 @@ impl TestApp {
     /// The same as [`with_providers`](Self::with_providers), and webhooks may go to `receiver`, which answers
     /// `POST /hook` with 204 unless a test says otherwise.
     pub async fn with_receiver() -> (Self, String) {
-        let open = [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true")];
-        let (app, token) = Self::with_variables(&open).await;
+        let allowed = [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true")];
+        let (app, token) = Self::with_variables(&allowed).await;
         app.receiver.on("POST", "/hook", Reply::status(204));
         app.play_vendors(&token).await;
         (app, token)
@@ -149,6 +154,7 @@ impl TestApp {
             vendor,
             receiver: FakeVendor::start().await,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
+            embedder: config::load_from(env(), job_embedding::read).expect("a complete configuration"),
             webhooks: config::load_from(env(), job_webhook::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
@@ -303,6 +309,14 @@ impl TestApp {
         for id in ids {
             self.work_on(&id, Duration::ZERO).await;
         }
+    }
+
+    /// Works on an embedding job as a message would have it done.
+    pub async fn embed(&self, id: &str) {
+        // On the heap: the compiler gives up on so many futures inside each other.
+        let invocation = invocation();
+        let handled = Box::pin(self.embedder.handle(JobMessage::new(id), &invocation));
+        handled.await.expect("the database answers");
     }
 
     /// Sends the webhooks that are due, as the queue would have them sent.

@@ -4,7 +4,7 @@ mod wire;
 
 use axum::{extract::State, http::StatusCode};
 use shared_core::{
-    Timestamp, config,
+    Timestamp, config, embeddings,
     jobs::{self, pipeline},
     webhooks::{TargetError, TargetPolicy},
 };
@@ -81,7 +81,8 @@ async fn trigger_job(
     Ok(Created(EmptyObject {}))
 }
 
-/// `GET /api/v1/jobs/{id}`: one job.
+/// `GET /api/v1/jobs/{id}`: one job. The result of a completed embedding job has `embeddings` (a list of vectors), or
+/// `embeddingsOmitted`: `too-large` or `expired`.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}", operation_id = "getJob", tag = "jobs", params(UuidPath),
     responses((status = 200, body = Data<JobResponse>), (status = 404, body = ErrorEnvelope))
@@ -107,5 +108,6 @@ async fn redeliver_job(State(state): State<JobsState>, Path(path): Path<UuidPath
 
 async fn find_job(state: &JobsState, id: &str) -> ApiResult<JobResponse> {
     let not_found = || ApiError::refused(StatusCode::NOT_FOUND, "Job not found", "there is no such job");
-    Ok(jobs::find(&state.app.db, id).await?.ok_or_else(not_found)?.into())
+    let job = jobs::find(&state.app.db, id).await?.ok_or_else(not_found)?;
+    Ok(embeddings::with_vectors(&state.app.db, job, Timestamp::now()).await?.into())
 }

@@ -31,10 +31,10 @@ pub struct SettingsState {
     pub cipher: Cipher,
     /// Checks keys against their vendors.
     pub registry: Registry,
-    /// Where webhooks may go.
-    pub targets: TargetPolicy,
     /// Starts what a changed limit lets run.
     pub dispatcher: Dispatcher,
+    /// Where webhooks may go.
+    pub targets: TargetPolicy,
 }
 
 impl SettingsState {
@@ -46,13 +46,7 @@ impl SettingsState {
         let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
         let dispatcher = Dispatcher::new(app.db.clone(), queues?);
-        Some(Self { app, cipher, registry, targets: targets?, dispatcher })
-    }
-
-    /// Refuses an address that webhooks may not go to (defect W-01), as far as that can be told without resolving it.
-    fn check_target(&self, url: Option<&str>) -> ApiResult<()> {
-        let checked = url.map_or(Ok(()), |url| self.targets.check(url).map(drop));
-        checked.map_err(|error| ApiError::invalid(Issue::new(Part::Body, "data.url", error.to_string())))
+        Some(Self { app, cipher, registry, dispatcher, targets: targets? })
     }
 
     /// A changed limit takes effect at once. A lower one does as running executions end.
@@ -60,6 +54,12 @@ impl SettingsState {
         if let Setting::ProviderLimits { provider, .. } = changed {
             self.dispatcher.start(*provider).await;
         }
+    }
+
+    /// Refuses an address that webhooks may not go to (defect W-01), as far as that can be told without resolving it.
+    fn check_target(&self, url: Option<&str>) -> ApiResult<()> {
+        let checked = url.map_or(Ok(()), |url| self.targets.check(url).map(drop));
+        checked.map_err(|error| ApiError::invalid(Issue::new(Part::Body, "data.url", error.to_string())))
     }
 
     fn show(&self, setting: Document<Setting>) -> SettingResponse {

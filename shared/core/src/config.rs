@@ -86,13 +86,16 @@ pub struct AwsConfig {
 }
 
 /// How jobs are run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct JobConfig {
     /// `JOB_LEASE_SECONDS`: how long a claim holds without a sign of life from its worker, instead of what the job's type
     /// says.
     pub lease: Option<Duration>,
     /// `JOB_RETRY_BASE_MS`: pause before the first retry, instead of what the job's row says.
     pub retry_base: Option<Duration>,
+    /// `JOB_ANNOUNCE_AGAIN_SECONDS` (120): after how long a job that was announced and that nobody took is announced once
+    /// more. Shorter, and a long queue fills with repetitions.
+    pub announce_again: Duration,
 }
 
 /// How executions are run and retried. Every value has a default that suits production.
@@ -144,6 +147,15 @@ pub struct RetentionConfig {
     pub executions: Retention,
     /// `JOB_RETENTION_DAYS` (30): jobs that have ended.
     pub jobs: Retention,
+}
+
+/// How embeddings are computed and kept. Every value has a default that suits production.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddingConfig {
+    /// `EMBEDDING_TIMEOUT_MS` (60000): how long one call of the vendor may take (defect EM-04).
+    pub timeout: Duration,
+    /// `EMBEDDING_RESULT_RETENTION_DAYS` (7): how long vectors are kept after the job that computed them.
+    pub retention_days: u32,
 }
 
 /// Everything that was wrong with the environment, one sentence each.
@@ -301,11 +313,23 @@ impl Env {
         })
     }
 
+    /// Reads the variables of [`EmbeddingConfig`].
+    pub fn embeddings(&mut self) -> Option<EmbeddingConfig> {
+        let timeout = self.number("EMBEDDING_TIMEOUT_MS", 60_000, 1);
+        let retention_days = self.number("EMBEDDING_RESULT_RETENTION_DAYS", 7, 1);
+        Some(EmbeddingConfig { timeout: Duration::from_millis(timeout?), retention_days: retention_days? })
+    }
+
     /// Reads the variables of [`JobConfig`].
     pub fn jobs(&mut self) -> Option<JobConfig> {
         let lease = self.optional_number("JOB_LEASE_SECONDS", 1);
         let retry_base = self.optional_number("JOB_RETRY_BASE_MS", 1);
-        Some(JobConfig { lease: lease?.map(Duration::from_secs), retry_base: retry_base?.map(Duration::from_millis) })
+        let announce_again = self.number("JOB_ANNOUNCE_AGAIN_SECONDS", 120, 1);
+        Some(JobConfig {
+            lease: lease?.map(Duration::from_secs),
+            retry_base: retry_base?.map(Duration::from_millis),
+            announce_again: Duration::from_secs(announce_again?),
+        })
     }
 
     /// Reads `SHUTDOWN_GRACE_MS`: how long running work may still finish after SIGTERM, 3 s unless set.
@@ -404,6 +428,23 @@ mod tests {
     }
 
     #[test]
+    fn retention_is_in_days_and_0_keeps_for_ever() {
+        let now: Timestamp = "2026-03-02T00:00:00.000Z".parse().unwrap();
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::retention);
+        let unset = read(&[]).unwrap();
+        assert_eq!(unset.executions.ends(now), None);
+        assert_eq!(unset.jobs.ends(now), Some(now.plus_seconds(-30 * 86_400)));
+        let set = read(&[("EXECUTION_RETENTION_DAYS", "1"), ("JOB_RETENTION_DAYS", "0")]).unwrap();
+        assert_eq!((set.executions.ends(now), set.jobs.ends(now)), (Some(now.plus_seconds(-86_400)), None));
+        let longest = read(&[("JOB_RETENTION_DAYS", "36500")]).unwrap().jobs.ends(now).unwrap();
+        assert!(longest.to_string().starts_with("1926-"), "{longest}");
+        for odd in ["36501", "4294967295", "-1", "1.5", "ever"] {
+            let ConfigError(problems) = read(&[("JOB_RETENTION_DAYS", odd)]).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with("JOB_RETENTION_DAYS"), "{odd}: {problems:?}");
+        }
+    }
+
+    #[test]
     fn webhooks_go_nowhere_special_unless_configuration_says_so() {
         let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_targets);
         assert_eq!(read(&[]), Ok(TargetPolicy { allows_http: false, allows_private: false }));
@@ -422,23 +463,6 @@ mod tests {
         }
         let key = "32 characters are exactly enough";
         assert_eq!(read(&[("WEBHOOK_SIGNATURE_KEY", key)]).unwrap().reveal(), key);
-    }
-
-    #[test]
-    fn retention_is_in_days_and_0_keeps_for_ever() {
-        let now: Timestamp = "2026-03-02T00:00:00.000Z".parse().unwrap();
-        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::retention);
-        let unset = read(&[]).unwrap();
-        assert_eq!(unset.executions.ends(now), None);
-        assert_eq!(unset.jobs.ends(now), Some(now.plus_seconds(-30 * 86_400)));
-        let set = read(&[("EXECUTION_RETENTION_DAYS", "1"), ("JOB_RETENTION_DAYS", "0")]).unwrap();
-        assert_eq!((set.executions.ends(now), set.jobs.ends(now)), (Some(now.plus_seconds(-86_400)), None));
-        let longest = read(&[("JOB_RETENTION_DAYS", "36500")]).unwrap().jobs.ends(now).unwrap();
-        assert!(longest.to_string().starts_with("1926-"), "{longest}");
-        for odd in ["36501", "4294967295", "-1", "1.5", "ever"] {
-            let ConfigError(problems) = read(&[("JOB_RETENTION_DAYS", odd)]).unwrap_err();
-            assert!(problems.len() == 1 && problems[0].starts_with("JOB_RETENTION_DAYS"), "{odd}: {problems:?}");
-        }
     }
 
     #[test]

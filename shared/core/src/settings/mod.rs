@@ -10,7 +10,8 @@ use utoipa::ToSchema;
 
 pub use rotation::{PREVIOUS_SECRET_HOURS, RotatedSecret, rotate_secret};
 pub use store::{
-    active_providers, any_active_llm_key, find, find_active_destination, find_active_llm_key, find_by_identifier, list,
+    active_providers, any_active_llm_key, find, find_active_destination, find_active_llm_key, find_active_service_key,
+    find_by_identifier, list,
 };
 
 use crate::{
@@ -67,6 +68,15 @@ impl fmt::Display for SettingType {
 pub enum ServiceName {
     /// Embeddings by Voyage AI.
     VoyageAi,
+}
+
+impl ServiceName {
+    /// The name on the wire, and the identifier of its setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VoyageAi => "voyageai",
+        }
+    }
 }
 
 /// A stored setting; keys and secrets are ciphertext.
@@ -266,9 +276,7 @@ pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -
             Setting::LlmApiKey { identifier: provider.to_string(), provider, api_key: cipher.encrypt(&api_key), active }
         }
         NewSetting::ServiceApiKey { provider, api_key, active } => Setting::ServiceApiKey {
-            identifier: match provider {
-                ServiceName::VoyageAi => "voyageai".to_owned(),
-            },
+            identifier: provider.as_str().to_owned(),
             provider,
             api_key: cipher.encrypt(&api_key),
             active,
