@@ -259,6 +259,21 @@ async fn passing_failures_are_tried_again_and_leave_no_trace() {
 }
 
 #[tokio::test]
+async fn a_vendor_that_asks_to_wait_is_left_alone() {
+    let (app, token, _) = with_library().await;
+    app.vendor.on("POST", VENDOR, voyageai::error(429, "slow down").with_header("retry-after", "60"));
+    let id = run(&app, &token, json!(["text"])).await;
+    let before = Timestamp::now();
+    app.embed(&id).await;
+    app.embed(&id).await;
+    app.maintenance.run(Timestamp::now()).await.unwrap();
+    let job = read_job(&app, &token, &id).await;
+    let due: Timestamp = job["nextRetryAt"].as_str().expect("an instant").parse().expect("an instant");
+    assert!(due.millis_since(before) >= 60_000, "{job}");
+    assert_eq!(app.vendor.requests().len(), 1, "nobody asked again");
+}
+
+#[tokio::test]
 async fn failures_end_as_failed_and_are_told() {
     let cases = [
         (voyageai::error(400, "bad request"), 1, "ProviderError"),
