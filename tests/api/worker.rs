@@ -98,7 +98,7 @@ async fn a_vendor_that_asks_to_wait_is_left_alone() {
     assert_eq!(read(&app, &token, &id).await["status"], "pending");
     app.run_waiting(ProviderName::Ollama).await;
     message_for(&app, &id).await;
-    app.maintenance.run(Timestamp::now()).await.unwrap();
+    app.maintenance.run(Timestamp::now(), None).await.unwrap();
     assert_eq!(app.vendor.requests().len(), 1, "nobody asked again");
     let later = Timestamp::now().plus_seconds(80);
     assert_eq!(pipeline::dispatch(&app.db, ProviderName::Ollama, later).await.unwrap(), [id]);
@@ -157,7 +157,7 @@ async fn maintenance_announces_what_a_dead_queue_did_not_take() {
     let (app, token) = with_ollama().await;
     let id = create(&app, &token, 1).await.remove(0);
     assert_eq!(pipeline::progress(&app.db, &id).await.unwrap().unwrap().0, ExecutionStatus::Pending);
-    let report = app.maintenance.run(Timestamp::now()).await.unwrap();
+    let report = app.maintenance.run(Timestamp::now(), None).await.unwrap();
     assert_eq!(report.dispatched, 0, "the queue is still away");
     assert_eq!(run_to_the_end(&app, &id).await, ExecutionStatus::Completed);
 }

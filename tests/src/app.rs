@@ -31,7 +31,7 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::Call;
+use crate::{http::Call, queue::TestQueue};
 
 /// The password of every account that tests make.
 pub const PASSWORD: &str = "correct horse";
@@ -59,7 +59,7 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("ANTHROPIC_BASE_URL", vendor_url),
         ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
-        ("EMBEDDING_TIMEOUT_MS", "400"),
+        ("EMBEDDING_TIMEOUT_MS", "1000"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
@@ -92,22 +92,38 @@ pub struct TestApp {
 impl TestApp {
     /// An empty installation: migrated, without accounts.
     pub async fn empty() -> Self {
-        let app = Self::over("test.db").await;
+        let app = Self::over("test.db", &[]).await;
         migrations::migrate(&app.db).await.expect("migrations apply");
         app
     }
 
-    /// An installation whose database cannot be reached.
-    pub async fn without_database() -> Self {
-        Self::over("no such folder/test.db").await
+    /// An installation with an admin whose token it gives, and with a queue that takes every message.
+    pub async fn with_queue() -> (Self, String, TestQueue) {
+        let queue = TestQueue::start().await;
+        let (app, token) = Self::with_variables(&[("AWS_ENDPOINT_URL_SQS", queue.url().as_str())]).await;
+        (app, token, queue)
     }
 
-    /// An installation over this file in a folder of its own.
-    async fn over(file: &str) -> Self {
+    /// An installation with an admin whose token it gives, and with these variables in place of the usual ones.
+    pub async fn with_variables(special: &[(&str, &str)]) -> (Self, String) {
+        let app = Self::over("test.db", special).await;
+        migrations::migrate(&app.db).await.expect("migrations apply");
+        let token = app.sign_up("admin@example.com", Role::Admin).await;
+        (app, token)
+    }
+
+    /// An installation whose database cannot be reached.
+    pub async fn without_database() -> Self {
+        Self::over("no such folder/test.db", &[]).await
+    }
+
+    /// An installation over this file in a folder of its own; these variables take the place of the usual ones.
+    async fn over(file: &str, special: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vendor = FakeVendor::start().await;
         let database = format!("file:{}", folder.path().join(file).display());
-        let variables = environment(&database, &vendor.url());
+        let mut variables = environment(&database, &vendor.url());
+        variables.extend(special.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let env = || Env::new(variables.clone());
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
@@ -130,9 +146,7 @@ impl TestApp {
 
     /// An installation with an admin; also gives the admin's token.
     pub async fn with_admin() -> (Self, String) {
-        let app = Self::empty().await;
-        let token = app.sign_up("admin@example.com", Role::Admin).await;
-        (app, token)
+        Self::with_variables(&[]).await
     }
 
     /// An installation with an admin and an active key for each vendor that [`Vendors`] plays; also gives the admin's
@@ -248,6 +262,21 @@ impl TestApp {
         let data = json!({"provider": provider.as_str(), "api_key": "sk-test-0123456789abcdef", "active": true});
         let body = json!({"type": "llm-api-key", "data": data});
         self.post("/api/v1/settings", token, &body).send().await.data(201);
+    }
+
+    /// Sets how many executions of a provider run at once.
+    pub async fn limit(&self, provider: ProviderName, max_running: u32, token: &str) {
+        let data = json!({"provider": provider.as_str(), "max_running": max_running});
+        let body = json!({"type": "provider-limits", "data": data});
+        let path = format!("/api/v1/settings/type/provider-limits/identifier/{provider}");
+        let found = self.get(&path, token).send().await;
+        match found.status.as_u16() {
+            404 => self.post("/api/v1/settings", token, &body).send().await.data(201),
+            _ => {
+                let path = format!("/api/v1/settings/{}", found.data(200)["id"].as_str().expect("an id"));
+                self.put(&path, token, &body).send().await.data(200)
+            }
+        };
     }
 
     /// Runs what waits at a provider once, as the queue would have it run.

@@ -1,4 +1,5 @@
-//! `/api/v1/settings`: provider keys, service keys and webhook destinations (contract 17).
+//! `/api/v1/settings`: provider keys, service keys, webhook destinations (contract 17) and provider limits (decision
+//! E-09).
 
 mod wire;
 
@@ -9,6 +10,7 @@ use shared_core::{
     settings::{self, NewSetting, Setting, SettingError, SettingType},
 };
 use shared_http::{ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
+use shared_jobs::{Dispatcher, Queues, types::EXECUTION};
 use shared_providers::{ProviderError, Registry, read_providers};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,16 +28,26 @@ pub struct SettingsState {
     pub cipher: Cipher,
     /// Checks keys against their vendors.
     pub registry: Registry,
+    /// Starts what a changed limit lets run.
+    pub dispatcher: Dispatcher,
 }
 
 impl SettingsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, key, execution) = (ApiConfig::read(env), env.encryption_key(), env.executions());
-        let providers = execution.and_then(|execution| read_providers(env, &execution));
+        let (api, key, queues) = (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION]));
+        let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
-        Some(Self { app, cipher, registry })
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
+        Some(Self { app, cipher, registry, dispatcher })
+    }
+
+    /// A changed limit takes effect at once. A lower one does as running executions end.
+    async fn start_what_may_run(&self, changed: &Setting) {
+        if let Setting::ProviderLimits { provider, .. } = changed {
+            self.dispatcher.start(*provider).await;
+        }
     }
 
     fn show(&self, setting: Document<Setting>) -> SettingResponse {
@@ -87,6 +99,7 @@ async fn create_setting(
         }
     }
     let created = settings::create(&state.app.db, &state.cipher, new, Timestamp::now()).await?;
+    state.start_what_may_run(&created.setting.data).await;
     Ok(Created(state.show(created.setting).with_secret(created.secret)))
 }
 
@@ -156,7 +169,10 @@ async fn update_setting(
         checked.map_err(|error| not_accepted(provider.as_str(), &error))?;
     }
     match settings::update(&state.app.db, &state.cipher, found, kind, edit, Timestamp::now()).await {
-        Ok(updated) => Ok(Data { data: state.show(updated) }),
+        Ok(updated) => {
+            state.start_what_may_run(&updated.data).await;
+            Ok(Data { data: state.show(updated) })
+        }
         // 409 is not among the declared answers of this operation (defect S-03).
         Err(taken @ SettingError::Taken(_)) => Err(ApiError::bad_request("Conflict", taken)),
         Err(error) => Err(error.into()),
@@ -172,7 +188,8 @@ async fn delete_setting(
     State(state): State<SettingsState>,
     Path(path): Path<OpaqueIdPath>,
 ) -> ApiResult<Data<DeleteSettingResult>> {
-    settings::delete(&state.app.db, &path.id).await?;
+    let deleted = settings::delete(&state.app.db, &path.id).await?;
+    state.start_what_may_run(&deleted).await;
     Ok(Data { data: DeleteSettingResult { success: true } })
 }
 

@@ -15,7 +15,7 @@ use utoipa::{
 
 use crate::masked;
 
-/// The `type` member of the three kinds, each with its one value.
+/// The `type` member of the kinds, each with its one value.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub(crate) enum LlmApiKeyType {
     #[serde(rename = "llm-api-key")]
@@ -34,6 +34,12 @@ pub(crate) enum ServiceApiKeyType {
     ServiceApiKey,
 }
 
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub(crate) enum ProviderLimitsType {
+    #[serde(rename = "provider-limits")]
+    ProviderLimits,
+}
+
 /// Unknown members are dropped at every level.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -41,6 +47,7 @@ pub(crate) enum CreateSettingRequest {
     LlmApiKey(CreateLlmApiKeySetting),
     WebhookDestination(CreateWebhookDestinationSetting),
     ServiceApiKey(CreateServiceApiKeySetting),
+    ProviderLimits(CreateProviderLimitsSetting),
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -101,6 +108,23 @@ pub(crate) struct NewServiceApiKey {
     active: bool,
 }
 
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateProviderLimitsSetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ProviderLimitsType,
+    #[schema(inline)]
+    data: NewProviderLimits,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewProviderLimits {
+    provider: ProviderName,
+    /// How many executions of the provider run at once; 0 pauses it.
+    #[schema(maximum = 1000)]
+    max_running: u32,
+}
+
 fn yes() -> bool {
     true
 }
@@ -111,6 +135,7 @@ impl RequestBody for CreateSettingRequest {
         match kind_of(&value)? {
             SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
             SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
+            SettingType::ProviderLimits => parse_body(value).map(Self::ProviderLimits),
             SettingType::WebhookDestination => {
                 let body: CreateWebhookDestinationSetting = parse_body(value)?;
                 refuse_foreign_scheme(Some(&body.data.url))?;
@@ -127,7 +152,7 @@ fn kind_of(body: &Value) -> Result<SettingType, ApiError> {
     let refused = |message: &str| ApiError::invalid(Issue::new(Part::Body, "type", message));
     let kind = body.get("type").ok_or_else(|| refused("is required"))?;
     SettingType::deserialize(kind)
-        .map_err(|_| refused("must be one of llm-api-key, webhook-destination, service-api-key"))
+        .map_err(|_| refused("must be one of llm-api-key, webhook-destination, service-api-key, provider-limits"))
 }
 
 /// Webhooks go over HTTP (defect W-01); where to is checked when one is sent.
@@ -154,6 +179,9 @@ impl From<CreateSettingRequest> for NewSetting {
             CreateSettingRequest::ServiceApiKey(CreateServiceApiKeySetting { data, .. }) => {
                 Self::ServiceApiKey { provider: data.provider, api_key: Secret::new(data.api_key), active: data.active }
             }
+            CreateSettingRequest::ProviderLimits(CreateProviderLimitsSetting { data, .. }) => {
+                Self::ProviderLimits { provider: data.provider, max_running: data.max_running }
+            }
         }
     }
 }
@@ -165,6 +193,7 @@ pub(crate) enum UpdateSettingRequest {
     LlmApiKey(UpdateLlmApiKeySetting),
     WebhookDestination(UpdateWebhookDestinationSetting),
     ServiceApiKey(UpdateServiceApiKeySetting),
+    ProviderLimits(UpdateProviderLimitsSetting),
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -210,11 +239,28 @@ pub(crate) struct WebhookDestinationEdit {
     active: Option<bool>,
 }
 
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateProviderLimitsSetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ProviderLimitsType,
+    #[schema(inline)]
+    data: ProviderLimitsEdit,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ProviderLimitsEdit {
+    /// How many executions of the provider run at once; 0 pauses it.
+    #[schema(maximum = 1000)]
+    max_running: Option<u32>,
+}
+
 impl RequestBody for UpdateSettingRequest {
     fn read(value: Value) -> Result<Self, ApiError> {
         match kind_of(&value)? {
             SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
             SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
+            SettingType::ProviderLimits => parse_body(value).map(Self::ProviderLimits),
             SettingType::WebhookDestination => {
                 let body: UpdateWebhookDestinationSetting = parse_body(value)?;
                 refuse_foreign_scheme(body.data.url.as_ref())?;
@@ -238,6 +284,10 @@ impl UpdateSettingRequest {
                 let url = data.url.map(|url| url.trim().to_owned());
                 let edit = SettingEdit { name: data.name, url, active: data.active, ..SettingEdit::default() };
                 (SettingType::WebhookDestination, edit)
+            }
+            Self::ProviderLimits(UpdateProviderLimitsSetting { data, .. }) => {
+                let edit = SettingEdit { max_running: data.max_running, ..SettingEdit::default() };
+                (SettingType::ProviderLimits, edit)
             }
         }
     }
@@ -268,6 +318,7 @@ pub(crate) enum SettingResponse {
     LlmApiKey(LlmApiKeySetting),
     WebhookDestination(WebhookDestinationSetting),
     ServiceApiKey(ServiceApiKeySetting),
+    ProviderLimits(ProviderLimitsSetting),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -320,6 +371,23 @@ pub(crate) struct ServiceApiKeySetting {
     active: bool,
 }
 
+/// A provider without this setting runs its default: 2 executions at once for ollama, 10 for the others.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProviderLimitsSetting {
+    id: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: ProviderLimitsType,
+    /// The provider name.
+    identifier: ProviderName,
+    provider: ProviderName,
+    /// How many executions of the provider run at once; 0 pauses it.
+    #[schema(maximum = 1000)]
+    max_running: u32,
+}
+
 impl SettingResponse {
     /// The setting as everybody may see it, keys masked.
     pub(crate) fn showing(found: Document<Setting>, cipher: &Cipher) -> Self {
@@ -360,6 +428,15 @@ impl SettingResponse {
                     active,
                 })
             }
+            Setting::ProviderLimits { provider, max_running, .. } => Self::ProviderLimits(ProviderLimitsSetting {
+                id,
+                created_at,
+                updated_at,
+                kind: ProviderLimitsType::ProviderLimits,
+                identifier: provider,
+                provider,
+                max_running,
+            }),
         }
     }
 

@@ -34,9 +34,11 @@ fn is_handed_on(name: &str) -> bool {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ];
+    let starts = ["EXECUTION_", "EMBEDDING_", "JOB_"];
+    let endings = ["_BASE_URL", "_RETENTION_DAYS"];
     NAMES.contains(&name)
-        || name.ends_with("_BASE_URL")
-        || ["EXECUTION_", "EMBEDDING_"].iter().any(|start| name.starts_with(start))
+        || starts.iter().any(|start| name.starts_with(start))
+        || endings.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The variables of our own process that functions are to see.
@@ -191,6 +193,7 @@ mod tests {
             "VOYAGEAI_BASE_URL",
             "EMBEDDING_TIMEOUT_MS",
             "EXECUTION_LEASE_SECONDS",
+            "JOB_RETENTION_DAYS",
             "RUST_LOG",
             "HTTPS_PROXY",
         ] {

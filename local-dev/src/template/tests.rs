@@ -64,10 +64,10 @@ fn a_dead_letter_queue_stands_before_its_users() {
     let names: Vec<String> = ours().queues.into_iter().map(|q| q.name).collect();
     let all = [
         "EmbeddingsDeadLetterQueue",
-        "EmbeddingsQueue",
         "ExecutionsDeadLetterQueue",
-        "ExecutionsQueue",
         "WebhooksDeadLetterQueue",
+        "EmbeddingsQueue",
+        "ExecutionsQueue",
         "WebhooksQueue",
     ];
     assert_eq!(names, all);

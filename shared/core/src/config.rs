@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-use crate::retries::RetryPolicy;
+use crate::{instant::Timestamp, retries::RetryPolicy};
 
 /// A text that never shows up in logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -86,13 +86,16 @@ pub struct AwsConfig {
 }
 
 /// How jobs are run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct JobConfig {
     /// `JOB_LEASE_SECONDS`: how long a claim holds without a sign of life from its worker, instead of what the job's type
     /// says.
     pub lease: Option<Duration>,
     /// `JOB_RETRY_BASE_MS`: pause before the first retry, instead of what the job's row says.
     pub retry_base: Option<Duration>,
+    /// `JOB_ANNOUNCE_AGAIN_SECONDS` (120): after how long a job that was announced and that nobody took is announced once
+    /// more. Shorter, and a long queue fills with repetitions.
+    pub announce_again: Duration,
 }
 
 /// How executions are run and retried. Every value has a default that suits production.
@@ -116,6 +119,34 @@ impl ExecutionConfig {
         let cap = Duration::from_secs(300);
         RetryPolicy { max_attempts: self.max_attempts, base: self.retry_base, factor: 4.0, cap, jitter: 0.25 }
     }
+}
+
+/// For how many days something is kept after it ended; 0 keeps it for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention(u32);
+
+impl Retention {
+    /// The longest that can be asked for, a hundred years; what is to be kept longer is kept for ever.
+    pub const MOST_DAYS: u32 = 36_500;
+
+    /// Keeps for this many days, at most [`MOST_DAYS`](Self::MOST_DAYS).
+    pub fn days(days: u32) -> Self {
+        Self(days.min(Self::MOST_DAYS))
+    }
+
+    /// What ended before this moment is not kept any more; `None` when everything is.
+    pub fn ends(self, now: Timestamp) -> Option<Timestamp> {
+        (self.0 > 0).then(|| now.plus_seconds(-86_400 * i64::from(self.0)))
+    }
+}
+
+/// How long records are kept.
+#[derive(Debug, Clone, Copy)]
+pub struct RetentionConfig {
+    /// `EXECUTION_RETENTION_DAYS` (0, for ever): executions that have ended.
+    pub executions: Retention,
+    /// `JOB_RETENTION_DAYS` (30): jobs that have ended.
+    pub jobs: Retention,
 }
 
 /// How embeddings are computed and kept. Every value has a default that suits production.
@@ -290,7 +321,12 @@ impl Env {
     pub fn jobs(&mut self) -> Option<JobConfig> {
         let lease = self.optional_number("JOB_LEASE_SECONDS", 1);
         let retry_base = self.optional_number("JOB_RETRY_BASE_MS", 1);
-        Some(JobConfig { lease: lease?.map(Duration::from_secs), retry_base: retry_base?.map(Duration::from_millis) })
+        let announce_again = self.number("JOB_ANNOUNCE_AGAIN_SECONDS", 120, 1);
+        Some(JobConfig {
+            lease: lease?.map(Duration::from_secs),
+            retry_base: retry_base?.map(Duration::from_millis),
+            announce_again: Duration::from_secs(announce_again?),
+        })
     }
 
     /// Reads `SHUTDOWN_GRACE_MS`: how long running work may still finish after SIGTERM, 3 s unless set.
@@ -308,6 +344,22 @@ impl Env {
                 None
             }
         }
+    }
+
+    /// Reads the variables of [`RetentionConfig`].
+    pub fn retention(&mut self) -> Option<RetentionConfig> {
+        let executions = self.retention_of("EXECUTION_RETENTION_DAYS", 0);
+        let jobs = self.retention_of("JOB_RETENTION_DAYS", 30);
+        Some(RetentionConfig { executions: executions?, jobs: jobs? })
+    }
+
+    fn retention_of(&mut self, name: &str, default: u32) -> Option<Retention> {
+        let days = self.number(name, default, 0)?;
+        if days > Retention::MOST_DAYS {
+            self.report(format!("{name} must be at most {}; 0 keeps for ever", Retention::MOST_DAYS));
+            return None;
+        }
+        Some(Retention::days(days))
     }
 
     /// Reads the variables of [`ExecutionConfig`].
@@ -364,6 +416,23 @@ mod tests {
             assert_eq!(problems.iter().filter(|problem| problem.starts_with(name)).count(), 1, "{name}: {problems:?}");
         }
         assert_eq!(problems.len(), 8, "{problems:?}");
+    }
+
+    #[test]
+    fn retention_is_in_days_and_0_keeps_for_ever() {
+        let now: Timestamp = "2026-03-02T00:00:00.000Z".parse().unwrap();
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::retention);
+        let unset = read(&[]).unwrap();
+        assert_eq!(unset.executions.ends(now), None);
+        assert_eq!(unset.jobs.ends(now), Some(now.plus_seconds(-30 * 86_400)));
+        let set = read(&[("EXECUTION_RETENTION_DAYS", "1"), ("JOB_RETENTION_DAYS", "0")]).unwrap();
+        assert_eq!((set.executions.ends(now), set.jobs.ends(now)), (Some(now.plus_seconds(-86_400)), None));
+        let longest = read(&[("JOB_RETENTION_DAYS", "36500")]).unwrap().jobs.ends(now).unwrap();
+        assert!(longest.to_string().starts_with("1926-"), "{longest}");
+        for odd in ["36501", "4294967295", "-1", "1.5", "ever"] {
+            let ConfigError(problems) = read(&[("JOB_RETENTION_DAYS", odd)]).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with("JOB_RETENTION_DAYS"), "{odd}: {problems:?}");
+        }
     }
 
     #[test]

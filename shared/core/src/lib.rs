@@ -7,6 +7,7 @@ pub mod calibration;
 mod claims;
 pub mod comments;
 pub mod config;
+pub mod cursors;
 pub mod db;
 pub mod deployments;
 pub mod documents;

@@ -40,6 +40,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0013_dashboard",
     "0014_job_claims",
     "0016_embedding_results",
+    "0017_admission",
+    "0018_maintenance",
 ];
 
 /// Why a database could not be brought up to date.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Execution, ExecutionStatus, Outcome, find};
 use crate::{
-    claims::{self, changed_one, end_of},
+    claims::{self, changed_one},
     db::{Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
@@ -22,12 +22,14 @@ use crate::{
 };
 
 /// Ids of the next waiting executions of provider `?1` in the order in which they are served, as many as it has free
-/// places. `?2` is now, `?3` the provider's default limit.
+/// places: people before group runs, and these turn by turn. `?2` is now, `?3` the provider's default limit; the setting
+/// of type `provider-limits` wins over it.
 const NEXT_IN_LINE: &str = "SELECT id FROM executions
     WHERE provider = ?1 AND status = 'pending' AND dispatched_at IS NULL
         AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)
-    ORDER BY priority, created_at, id
-    LIMIT max(0, COALESCE((SELECT max_running FROM provider_limits WHERE provider = ?1), ?3)
+    ORDER BY priority, turn, created_at, id
+    LIMIT max(0, COALESCE((SELECT json_extract(data, '$.max_running') FROM settings
+            WHERE type = 'provider-limits' AND identifier = ?1), ?3)
         - (SELECT count(*) FROM executions WHERE provider = ?1 AND dispatched_at IS NOT NULL))";
 
 /// Gives the provider's free places to the next waiting executions and returns their ids, which are then announced.
@@ -81,7 +83,7 @@ pub async fn claim(
             AND (status = 'pending' OR (status = 'running' AND lease_until < ?2 AND attempt < ?4))
         {CLAIMED}"
     );
-    let statement = Statement::new(sql, params![id, now, end_of(lease, now), max_attempts]);
+    let statement = Statement::new(sql, params![id, now, now.plus(lease), max_attempts]);
     db.write(vec![statement]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -98,7 +100,7 @@ pub async fn claim_next(
         WHERE id = (SELECT id FROM ({NEXT_IN_LINE}) LIMIT 1)
         {CLAIMED}"
     );
-    let params = params![provider.as_str(), now, provider.default_concurrency(), end_of(lease, now)];
+    let params = params![provider.as_str(), now, provider.default_concurrency(), now.plus(lease)];
     db.write(vec![Statement::new(sql, params)]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -106,7 +108,7 @@ pub async fn claim_next(
 /// answer is of no use.
 pub async fn extend(db: &Db, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE executions SET lease_until = ?3 WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, end_of(lease, now)]);
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now.plus(lease)]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -254,4 +256,12 @@ pub async fn progress(db: &Db, id: &str) -> Result<Option<(ExecutionStatus, u32)
             Ok((ExecutionStatus::parse(&status).ok_or(DbError::Column("status"))?, row.get("attempt")?))
         })
         .transpose()
+}
+
+/// How the database finds the next in line, for the test that it does not sort or walk through.
+#[cfg(test)]
+pub(super) async fn plan(db: &Db) -> Result<Vec<String>, DbError> {
+    let params = params!["ollama", Timestamp::now(), 1_u32];
+    let rows = db.read(format!("EXPLAIN QUERY PLAN {NEXT_IN_LINE}"), params).await?.rows;
+    rows.iter().map(|row| row.get("detail")).collect()
 }

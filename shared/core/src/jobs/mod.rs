@@ -4,6 +4,7 @@
 //! and shows. What the types of jobs are and do is not known here: see `shared/jobs`.
 
 pub mod pipeline;
+mod retention;
 mod store;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use retention::delete_ended;
 pub use store::{JobFilter, JobOrder, find, insert, list};
 
 use crate::{instant::Timestamp, retries::RetryPolicy};

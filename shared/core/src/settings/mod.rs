@@ -1,4 +1,4 @@
-//! Settings: provider keys, service keys and webhook destinations (contract 17).
+//! Settings: provider keys, service keys, webhook destinations (contract 17) and provider limits (decision E-09).
 
 mod store;
 
@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 pub use store::{
     active_providers, any_active_llm_key, find, find_active_llm_key, find_active_service_key, find_by_identifier, list,
-    provider_limit, set_provider_limit,
 };
 
 use crate::{
@@ -35,7 +34,12 @@ pub enum SettingType {
     WebhookDestination,
     /// A key of another service.
     ServiceApiKey,
+    /// How many executions of a provider run at once.
+    ProviderLimits,
 }
+
+/// The most that a provider may be allowed to run at once.
+pub const MOST_RUNNING: u32 = 1000;
 
 impl SettingType {
     /// The name on the wire and in the database.
@@ -44,6 +48,7 @@ impl SettingType {
             Self::LlmApiKey => "llm-api-key",
             Self::WebhookDestination => "webhook-destination",
             Self::ServiceApiKey => "service-api-key",
+            Self::ProviderLimits => "provider-limits",
         }
     }
 }
@@ -112,6 +117,16 @@ pub enum Setting {
         /// Whether jobs may use it.
         active: bool,
     },
+    /// How many executions of a provider run at once; one per provider, and without one its default holds. Dispatch
+    /// reads it from the row.
+    ProviderLimits {
+        /// The provider's name.
+        identifier: String,
+        /// The provider.
+        provider: ProviderName,
+        /// At most [`MOST_RUNNING`]; 0 pauses the provider.
+        max_running: u32,
+    },
 }
 
 impl Setting {
@@ -121,6 +136,7 @@ impl Setting {
             Self::LlmApiKey { .. } => SettingType::LlmApiKey,
             Self::WebhookDestination { .. } => SettingType::WebhookDestination,
             Self::ServiceApiKey { .. } => SettingType::ServiceApiKey,
+            Self::ProviderLimits { .. } => SettingType::ProviderLimits,
         }
     }
 }
@@ -155,6 +171,13 @@ pub enum NewSetting {
         /// Whether jobs may use it.
         active: bool,
     },
+    /// How many executions of a provider run at once.
+    ProviderLimits {
+        /// The provider.
+        provider: ProviderName,
+        /// At most [`MOST_RUNNING`]; 0 pauses the provider.
+        max_running: u32,
+    },
 }
 
 /// Members to change; absent ones stay.
@@ -166,8 +189,10 @@ pub struct SettingEdit {
     pub name: Option<String>,
     /// A new address (webhook destinations only).
     pub url: Option<String>,
-    /// Switch on or off.
+    /// Switch on or off (keys and webhook destinations).
     pub active: Option<bool>,
+    /// A new limit (provider limits only).
+    pub max_running: Option<u32>,
 }
 
 /// Why a setting could not be stored.
@@ -176,7 +201,7 @@ pub enum SettingError {
     /// No setting with this id.
     #[error("there is no such setting")]
     NotFound,
-    /// The provider has a key already, or a destination with this name exists.
+    /// The provider has a key or limits already, or a destination with this name exists.
     #[error("{0}")]
     Taken(String),
     /// The stored setting is of another type than the request says.
@@ -204,6 +229,9 @@ impl SettingError {
                 }
                 Setting::LlmApiKey { identifier, .. } | Setting::ServiceApiKey { identifier, .. } => {
                     format!("a key for {identifier} exists already")
+                }
+                Setting::ProviderLimits { identifier, .. } => {
+                    format!("limits for {identifier} exist already; change them instead")
                 }
             });
         }
@@ -248,6 +276,9 @@ pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -
             shown = Some(secret);
             Setting::WebhookDestination { identifier: ids::new_id(), name, url, secret: Some(encrypted), active }
         }
+        NewSetting::ProviderLimits { provider, max_running } => {
+            Setting::ProviderLimits { identifier: provider.to_string(), provider, max_running }
+        }
     };
     let id = ids::new_id();
     let writes = with_side_effects(store::insert(&id, &data, now), &data);
@@ -286,14 +317,15 @@ pub async fn update(
             }
             *active = edit.active.unwrap_or(*active);
         }
+        Setting::ProviderLimits { max_running, .. } => *max_running = edit.max_running.unwrap_or(*max_running),
     }
     let writes = with_side_effects(store::replace(&found.id, &data, found.revision, now), &data);
     db.write(writes).await.map_err(|error| SettingError::from_write(error, &data))?;
     Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
 }
 
-/// Deletes a setting.
-pub async fn delete(db: &Db, id: &str) -> Result<(), SettingError> {
+/// Deletes a setting and tells which.
+pub async fn delete(db: &Db, id: &str) -> Result<Setting, SettingError> {
     let found = find(db, id).await?.ok_or(SettingError::NotFound)?;
     let mut writes = with_side_effects(store::delete(id), &found.data);
     if found.data.kind() == SettingType::WebhookDestination {
@@ -301,7 +333,7 @@ pub async fn delete(db: &Db, id: &str) -> Result<(), SettingError> {
         writes.extend([deployments::forget_destination(id), embeddings::forget_destination(id)]);
     }
     db.write(writes).await?;
-    Ok(())
+    Ok(found.data)
 }
 
 /// Why ids are no list of webhook destinations.
@@ -329,6 +361,8 @@ pub async fn known_destinations(db: &Db, given: Vec<String>) -> Result<Vec<Strin
 fn with_side_effects(change: Statement, setting: &Setting) -> Vec<Statement> {
     match setting {
         Setting::LlmApiKey { provider, .. } => vec![change, model_lists::forget(*provider)],
-        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } => vec![change],
+        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } | Setting::ProviderLimits { .. } => {
+            vec![change]
+        }
     }
 }

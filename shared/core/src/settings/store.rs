@@ -78,20 +78,6 @@ pub(super) async fn unknown_destinations(db: &Db, ids: &[String]) -> Result<Vec<
     rows.iter().map(|row| row.get("value")).collect()
 }
 
-/// How many executions of this provider run at once.
-pub async fn provider_limit(db: &Db, provider: ProviderName) -> Result<u32, DbError> {
-    let sql = "SELECT max_running FROM provider_limits WHERE provider = ?1";
-    let rows = db.read(sql, params![provider.as_str()]).await?;
-    rows.first().map_or(Ok(provider.default_concurrency()), |row| row.get("max_running"))
-}
-
-/// Changes how many executions of this provider run at once.
-pub fn set_provider_limit(provider: ProviderName, max_running: u32) -> Statement {
-    let sql = "INSERT INTO provider_limits (provider, max_running) VALUES (?1, ?2)
-        ON CONFLICT (provider) DO UPDATE SET max_running = excluded.max_running";
-    Statement::new(sql, params![provider.as_str(), max_running])
-}
-
 pub(super) fn insert(id: &str, setting: &Setting, now: Timestamp) -> Statement {
     SETTINGS.insert(id, setting, now)
 }
