@@ -266,7 +266,7 @@ async fn a_vendor_that_asks_to_wait_is_left_alone() {
     let before = Timestamp::now();
     app.embed(&id).await;
     app.embed(&id).await;
-    app.maintenance.run(Timestamp::now()).await.unwrap();
+    app.maintenance.run(Timestamp::now(), None).await.unwrap();
     let job = read_job(&app, &token, &id).await;
     let due: Timestamp = job["nextRetryAt"].as_str().expect("an instant").parse().expect("an instant");
     assert!(due.millis_since(before) >= 60_000, "{job}");
