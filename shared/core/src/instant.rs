@@ -1,6 +1,6 @@
 //! Instants as the contract writes them: UTC, exactly three fractional digits, `Z` (contract 1.4).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,6 +15,11 @@ impl Timestamp {
         Self(Utc::now().trunc_subsecs(3))
     }
 
+    /// Reads a date as HTTP headers have it: `Sun, 01 Mar 2026 12:00:00 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text).ok().map(|instant| Self(instant.with_timezone(&Utc)))
+    }
+
     /// This instant moved by `seconds`, backwards when negative.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
@@ -26,6 +31,18 @@ impl Timestamp {
     pub fn plus_millis(self, millis: i64) -> Self {
         let moved = TimeDelta::try_milliseconds(millis).and_then(|delta| self.0.checked_add_signed(delta));
         Self(moved.unwrap_or(self.0))
+    }
+
+    /// This instant moved back by `duration`.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).map_or(i64::MIN, i64::wrapping_neg))
+    }
+
+    /// This instant moved on by `duration`.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// This instant without its fraction of a second.

@@ -79,10 +79,10 @@ pub trait Ledger {
     async fn retry(&self, claim: &Self::Claim, failure: &Failure, pause: Duration) -> Result<bool, DbError>;
     /// Gives the row back untried, for somebody else.
     async fn hand_back(&self, claim: &Self::Claim) -> Result<bool, DbError>;
-}
-
-fn after(now: Timestamp, pause: Duration) -> Timestamp {
-    now.plus_millis(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
+    /// Says that the work on a claim that was lost has stopped.
+    async fn release(&self, _: &Self::Claim) -> Result<(), DbError> {
+        Ok(())
+    }
 }
 
 /// The table of executions.
@@ -165,7 +165,7 @@ impl Ledger for Executions {
 
     async fn retry(&self, claim: &Claim, failure: &Failure, pause: Duration) -> Result<bool, DbError> {
         let now = Timestamp::now();
-        let due = after(now, pause);
+        let due = now.plus(pause);
         let is_recorded = pipeline::retry_at(self.dispatcher.db(), claim, &failure.reason, due, now).await?;
         if is_recorded {
             self.dispatcher.announce_retry(EXECUTION, &claim.id, pause).await;
@@ -177,6 +177,10 @@ impl Ledger for Executions {
         let is_recorded = pipeline::hand_back(self.dispatcher.db(), claim, Timestamp::now()).await?;
         self.dispatcher.start(claim.execution.provider).await;
         Ok(is_recorded)
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), DbError> {
+        pipeline::release(self.dispatcher.db(), claim).await
     }
 }
 
@@ -276,7 +280,7 @@ impl<J: JobType> Ledger for Jobs<J> {
 
     async fn retry(&self, claim: &JobClaim, failure: &Failure, pause: Duration) -> Result<bool, DbError> {
         let (db, now) = (self.dispatcher.db(), Timestamp::now());
-        let due = after(now, pause);
+        let due = now.plus(pause);
         let announced_at = (pause <= MAX_DELAY).then_some(due);
         let recorded = job_pipeline::retry(db, claim, &failure.reason, failure.status, due, announced_at, now).await?;
         if recorded {

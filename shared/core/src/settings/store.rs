@@ -1,6 +1,6 @@
 //! All SQL of settings.
 
-use super::{Setting, SettingType};
+use super::{ServiceName, Setting, SettingType};
 use crate::{
     db::{Db, DbError, Statement},
     documents::{Collection, Document, Filter, to_json},
@@ -42,6 +42,22 @@ pub async fn find_active_llm_key(db: &Db, provider: ProviderName) -> Result<Opti
         WHERE type = 'llm-api-key' AND identifier = ?1 AND active = 1";
     let rows = db.read(sql, params![provider.as_str()]).await?;
     rows.first().map(|row| row.get("api_key")).transpose()
+}
+
+/// Ciphertext of the key that jobs use for this service, if an active one is stored.
+pub async fn find_active_service_key(db: &Db, service: ServiceName) -> Result<Option<String>, DbError> {
+    let sql = "SELECT json_extract(data, '$.api_key') AS api_key FROM settings
+        WHERE type = 'service-api-key' AND identifier = ?1 AND active = 1";
+    let rows = db.read(sql, params![service.as_str()]).await?;
+    rows.first().map(|row| row.get("api_key")).transpose()
+}
+
+/// The newest active webhook destination with exactly this address.
+pub async fn find_active_destination(db: &Db, url: &str) -> Result<Option<Document<Setting>>, DbError> {
+    let condition = "type = 'webhook-destination' AND active = 1 AND json_extract(data, '$.url') = ?1";
+    let filter = Filter { condition, params: params![url] };
+    let found = SETTINGS.list(db, filter, NEWEST_FIRST).await?;
+    Ok(found.into_iter().next())
 }
 
 /// The providers with an active key and its ciphertext, newest setting first.
