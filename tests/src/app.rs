@@ -62,7 +62,7 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("ANTHROPIC_BASE_URL", vendor_url),
         ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
-        ("EMBEDDING_TIMEOUT_MS", "400"),
+        ("EMBEDDING_TIMEOUT_MS", "1000"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
