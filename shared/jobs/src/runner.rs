@@ -122,7 +122,9 @@ impl<L: Ledger> Runner<L> {
             attempt = claim.attempt(),
             trace.id = %trace
         );
-        trace::scope(trace.clone(), self.attempt_traced(claim, invocation, work, trace)).instrument(span).await
+        // Boxed, or the compiler has to lay out all futures within each other.
+        let attempt = Box::pin(self.attempt_traced(claim, invocation, work, trace.clone()));
+        trace::scope(trace, attempt).instrument(span).await
     }
 
     async fn attempt_traced(
