@@ -155,7 +155,10 @@ async fn a_run_is_measured_before_it_is_recorded() {
 /// An installation with a key for Voyage AI and an embedding deployment `library` that tells one destination; also gives
 /// the admin's token and the destination.
 async fn with_library() -> (TestApp, String, String) {
-    let (app, token) = TestApp::with_admin().await;
+    adding_library(TestApp::with_admin().await).await
+}
+
+async fn adding_library((app, token): (TestApp, String)) -> (TestApp, String, String) {
     app.vendor.on("POST", VENDOR, voyageai::embedded_each(3));
     store_key(&app, &token).await;
     let hook = destination(&app, &token).await;
@@ -286,7 +289,10 @@ async fn failures_end_as_failed_and_are_told() {
         (Reply::hang(), 3, "ProviderTimeoutError"),
     ];
     for (case, (reply, calls, class)) in cases.into_iter().enumerate() {
-        let (app, token, hook) = with_library().await;
+        let (app, token, hook) = match class {
+            "ProviderTimeoutError" => adding_library(TestApp::impatient().await).await,
+            _ => with_library().await,
+        };
         app.vendor.on("POST", VENDOR, reply);
         let id = run(&app, &token, json!(["text"])).await;
         let job = run_to_the_end(&app, &token, &id).await;
