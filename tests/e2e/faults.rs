@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use local_dev::stack::StackOptions;
 use serde_json::json;
 use shared_testing::vendor::{self, FakeVendor, Reply};
 
@@ -65,6 +66,35 @@ async fn a_worker_killed_when_the_answer_comes_loses_nothing() {
         let execution = session.wait_for_end(&ids[0]).await;
         assert_eq!((&execution["status"], &execution["result"]), (&json!("completed"), &json!("hello")), "{execution}");
     }
+    session.stack.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_told_to_stop_finishes_what_it_can_and_hands_back_the_rest() {
+    let vendor = ollama().await;
+    let slow = Duration::from_millis(700);
+    vendor.enqueue("POST", GENERATE, vendor::ollama::generated("in time").after(slow));
+    vendor.enqueue("POST", GENERATE, Reply::hang());
+    // No lease runs out and nobody announces again during this test: what is handed back is all there is.
+    let patient = [("EXECUTION_LEASE_SECONDS", "600"), ("SHUTDOWN_GRACE_MS", "2000")];
+    let adjust = |options: &mut StackOptions| {
+        options.env.extend(patient.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        options.maintenance_interval = Duration::from_secs(600);
+    };
+    let session = Session::start(Some(vendor.url()), adjust).await;
+    session.add_provider("ollama").await;
+    let ids = session.run_text("Say hello", &["ollama:demo:latest"; 2]).await;
+    wait_for_calls(&vendor, 2).await;
+    assert!(session.stack.terminate("job-execution") > 0);
+    let mut results = Vec::new();
+    for id in &ids {
+        let execution = session.wait_for_end(id).await;
+        assert_eq!(execution["status"], "completed", "{execution}");
+        results.push(execution["result"].as_str().expect("a result").to_owned());
+    }
+    results.sort();
+    assert_eq!(results, ["hello", "in time"]);
+    assert_eq!(vendor.requests_to("POST", GENERATE).len(), 3, "only what hung was asked again");
     session.stack.shutdown().await;
 }
 

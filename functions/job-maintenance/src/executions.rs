@@ -1,10 +1,6 @@
 //! Executions that got stuck: leases that ran out, announcements that led to nothing, free places that nobody gave away.
 
-use shared_core::{
-    Timestamp,
-    db::DbError,
-    executions::pipeline::{self, Recovered},
-};
+use shared_core::{Timestamp, claims::Recovered, db::DbError, executions::pipeline};
 use shared_jobs::types::EXECUTION;
 
 use crate::{Maintenance, Report};

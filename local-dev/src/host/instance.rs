@@ -11,6 +11,10 @@ use std::{
 
 use anyhow::{Context, Result};
 use axum::{body::Bytes, serve::ListenerExt};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use tokio::{
     net::TcpListener,
     process::Command,
@@ -36,10 +40,21 @@ pub(super) struct Instance {
     pub(super) id: u64,
     work: mpsc::Sender<Work>,
     api: Arc<RuntimeApi>,
-    /// True as soon as somebody wants the process dead.
-    kill: watch::Sender<bool>,
+    /// What is wanted of the process.
+    wish: watch::Sender<Wish>,
     /// How the process ended, once it has.
     ended: watch::Receiver<Option<String>>,
+}
+
+/// What is wanted of a process; never less than before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Wish {
+    /// It works.
+    Work,
+    /// It ends in order (SIGTERM).
+    End,
+    /// It ends at once (SIGKILL).
+    Die,
 }
 
 /// How a call on an instance went.
@@ -93,25 +108,28 @@ impl Instance {
             .with_context(|| format!("cannot start {}", function.binary.display()))?;
         follow(&mut child, &sink);
 
-        let kill = watch::Sender::new(false);
+        let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).map(Pid::from_raw);
+        let wish = watch::Sender::new(Wish::Work);
         let (ended_sender, ended) = watch::channel(None);
-        let (mut kill_wanted, init) = (kill.subscribe(), api.clone());
+        let (mut wishes, init) = (wish.subscribe(), api.clone());
         tokio::spawn(async move {
             let server = tokio::spawn(server.into_future());
-            let status = tokio::select! {
-                status = child.wait() => status,
-                () = asked_to_end(&mut kill_wanted) => {
-                    let _ = child.start_kill();
-                    child.wait().await
+            let status = loop {
+                tokio::select! {
+                    status = child.wait() => break status,
+                    wish = next_wish(&mut wishes) => match (wish, pid) {
+                        (Wish::End, Some(pid)) => drop(kill(pid, Signal::SIGTERM)),
+                        _ => drop(child.start_kill()),
+                    }
                 }
             };
             server.abort();
-            let asked_for = *kill_wanted.borrow() || kill_wanted.has_changed().is_err();
+            let asked_for = *wishes.borrow() > Wish::Work || wishes.has_changed().is_err();
             let reason = init.init_error().unwrap_or_else(|| describe(status));
             on_end((!asked_for).then(|| reason.clone()));
             ended_sender.send_replace(Some(reason));
         });
-        Ok(Self { id, work, api, kill, ended })
+        Ok(Self { id, work, api, wish, ended })
     }
 
     /// Hands one call to the process and waits for the answer.
@@ -151,7 +169,7 @@ impl Instance {
 
     /// Whether the process is alive and may stay so.
     pub(super) fn is_usable(&self) -> bool {
-        !*self.kill.borrow() && self.ended.borrow().is_none()
+        *self.wish.borrow() == Wish::Work && self.ended.borrow().is_none()
     }
 
     /// Whether the process works on a call.
@@ -161,7 +179,20 @@ impl Instance {
 
     /// Kills the process; it may take a moment to end.
     pub(super) fn kill(&self) {
-        self.kill.send_replace(true);
+        self.want(Wish::Die);
+    }
+
+    /// Asks the process to end in order. It gets no more calls.
+    pub(super) fn terminate(&self) {
+        self.want(Wish::End);
+    }
+
+    fn want(&self, wish: Wish) {
+        self.wish.send_if_modified(|wanted| {
+            let is_more = wish > *wanted;
+            *wanted = wish.max(*wanted);
+            is_more
+        });
     }
 
     /// Waits until the process has ended.
@@ -198,9 +229,12 @@ impl Instance {
     }
 }
 
-/// Waits until somebody wants the process dead, or the instance was dropped.
-async fn asked_to_end(kill: &mut watch::Receiver<bool>) {
-    let _ = kill.wait_for(|wanted| *wanted).await;
+/// Waits until something else is wanted of the process. Its instance was dropped: it dies.
+async fn next_wish(wishes: &mut watch::Receiver<Wish>) -> Wish {
+    match wishes.changed().await {
+        Ok(()) => *wishes.borrow_and_update(),
+        Err(_) => Wish::Die,
+    }
 }
 
 fn describe(status: std::io::Result<ExitStatus>) -> String {

@@ -39,6 +39,9 @@ const MAX_HANDOVERS: u32 = 3;
 /// whoever is called which process calls.
 pub const PROCESS_ID: &str = "{process}";
 
+/// How long processes may take to end in order.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// One function to run.
 #[derive(Debug, Clone)]
 pub struct HostedFunction {
@@ -128,6 +131,17 @@ impl Host {
         instances.len()
     }
 
+    /// Asks every process of `function` to end in order (SIGTERM) and says how many there were. They get no more calls;
+    /// new ones take their place.
+    pub fn terminate(&self, function: &str) -> usize {
+        let Some(pool) = self.pools.get(function) else { return 0 };
+        let instances: Vec<Arc<Instance>> = pool.lock().all.values().cloned().collect();
+        for instance in &instances {
+            instance.terminate();
+        }
+        instances.len()
+    }
+
     /// The living processes of `function`.
     pub fn processes(&self, function: &str) -> Vec<Process> {
         let Some(pool) = self.pools.get(function) else { return vec![] };
@@ -161,9 +175,19 @@ impl Host {
         }
     }
 
-    /// Like [`Host::close`], and waits until every process has ended.
+    /// Refuses further calls, asks every process to end in order, and kills those that do not within five seconds.
     pub async fn shutdown(&self) {
-        self.close();
+        for pool in self.pools.values() {
+            pool.closed.store(true, Ordering::Release);
+            self.terminate(&pool.function.name);
+        }
+        if tokio::time::timeout(PATIENCE, self.all_ended()).await.is_err() {
+            self.close();
+            self.all_ended().await;
+        }
+    }
+
+    async fn all_ended(&self) {
         for pool in self.pools.values() {
             let instances: Vec<Arc<Instance>> = pool.lock().all.values().cloned().collect();
             for instance in instances {

@@ -286,6 +286,15 @@ impl Stack {
         }
     }
 
+    /// Asks every process of a function to end in order (SIGTERM) and says how many there were. Only the runtime host can
+    /// do that.
+    pub fn terminate(&self, function: &str) -> usize {
+        match &self.functions {
+            Functions::Host(host) => host.terminate(function),
+            Functions::Watch(_) => 0,
+        }
+    }
+
     /// Stops the queue server; queues and messages are gone.
     pub async fn stop_queue_server(&self) {
         self.queues.stop().await;

@@ -4,7 +4,7 @@
 
 pub mod api_keys;
 pub mod calibration;
-mod claims;
+pub mod claims;
 pub mod comments;
 pub mod config;
 pub mod cursors;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::{Execution, ExecutionStatus, Outcome, find};
 use crate::{
-    claims::{self, changed_one},
+    claims::{self, Recovered, changed_one, ids},
     db::{Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
@@ -205,17 +205,6 @@ pub(super) async fn abandoned_plan(db: &Db) -> Result<Vec<String>, DbError> {
     plan.rows.iter().map(|row| row.get("detail")).collect()
 }
 
-/// What one round of recovery did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Executions whose worker went silent and that wait again.
-    pub requeued: Vec<String>,
-    /// Executions whose worker went silent at the last attempt.
-    pub interrupted: Vec<String>,
-    /// Executions that were dispatched a while ago and that nobody took; they are announced again.
-    pub unanswered: Vec<String>,
-}
-
 /// Finds what got stuck: leases that ran out and announcements that led to nothing. At most `limit` of each kind.
 pub async fn recover(
     db: &Db,
@@ -247,15 +236,7 @@ pub async fn recover(
             Statement::new(release, params![now, limit]),
         ])
         .await?;
-    Ok(Recovered {
-        requeued: ids(&answers[0].rows)?,
-        interrupted: ids(&answers[1].rows)?,
-        unanswered: ids(&answers[2].rows)?,
-    })
-}
-
-fn ids(rows: &[Row]) -> Result<Vec<String>, DbError> {
-    rows.iter().map(|row| row.get("id")).collect()
+    Recovered::from_answers(&answers)
 }
 
 fn claim_of(row: &Row) -> Result<Claim, DbError> {

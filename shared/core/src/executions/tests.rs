@@ -8,6 +8,7 @@ use serde_json::json;
 use super::pipeline::*;
 use super::*;
 use crate::{
+    claims::Recovered,
     config::{EncryptionKey, Secret},
     db::{Db, Statement},
     pagination::{Direction, PageRequest},

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Job, JobStatus, store};
 use crate::{
-    claims::{changed_one, trace_of},
+    claims::{Recovered, changed_one, ids, trace_of},
     db::{self, Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
@@ -223,17 +223,6 @@ pub async fn redeliver(db: &Db, kind: &str, id: &str, now: Timestamp) -> Result<
     Err(RedeliverError::NotEnded(found.status.as_str()))
 }
 
-/// What one round of recovery did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Jobs whose worker went silent and that are tried again.
-    pub requeued: Vec<String>,
-    /// Jobs whose worker went silent at the last attempt.
-    pub interrupted: Vec<String>,
-    /// Jobs that were announced a while ago and that nobody took; they are announced again.
-    pub unanswered: Vec<String>,
-}
-
 /// Finds what got stuck, of whatever type: leases that ran out and announcements that led to nothing. At most `limit` of
 /// each kind.
 pub async fn recover(db: &Db, announced_before: Timestamp, limit: u32, now: Timestamp) -> Result<Recovered, DbError> {
@@ -259,15 +248,7 @@ pub async fn recover(db: &Db, announced_before: Timestamp, limit: u32, now: Time
             Statement::new(renew, params![announced_before, limit]),
         ])
         .await?;
-    Ok(Recovered {
-        requeued: ids(&answers[0].rows)?,
-        interrupted: ids(&answers[1].rows)?,
-        unanswered: ids(&answers[2].rows)?,
-    })
-}
-
-fn ids(rows: &[Row]) -> Result<Vec<String>, DbError> {
-    rows.iter().map(|row| row.get("id")).collect()
+    Recovered::from_answers(&answers)
 }
 
 fn claim_of(row: &Row) -> Result<Claim, DbError> {

@@ -2,6 +2,7 @@ use serde_json::json;
 
 use super::{pipeline::*, *};
 use crate::{
+    claims::Recovered,
     db::Db,
     ids,
     pagination::{Direction, PageRequest},
