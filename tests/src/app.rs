@@ -54,6 +54,9 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("OLLAMA_BASE_URL", vendor_url),
         ("OPENAI_BASE_URL", vendor_url),
         ("ANTHROPIC_BASE_URL", vendor_url),
+        ("GEMINI_BASE_URL", vendor_url),
+        ("DEEPSEEK_BASE_URL", vendor_url),
+        ("DEEPINFRA_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
@@ -69,7 +72,7 @@ pub type Vendors = FakeVendor;
 pub struct TestApp {
     /// The store.
     pub db: Db,
-    /// Plays Ollama, OpenAI and Anthropic.
+    /// Plays every vendor.
     pub vendor: FakeVendor,
     /// Runs executions.
     pub worker: Worker,

@@ -38,6 +38,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0011_deployments",
     "0012_jobs",
     "0013_dashboard",
+    "0020_provider_calls",
 ];
 
 /// Why a database could not be brought up to date.

@@ -33,8 +33,8 @@ impl Default for Endpoints {
 impl Endpoints {
     /// Reads `OLLAMA_BASE_URL`, `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `GEMINI_BASE_URL`, `DEEPSEEK_BASE_URL` and
     /// `DEEPINFRA_BASE_URL`; what is missing or blank keeps the vendor's own address. A trailing slash goes, and so
-    /// does a trailing `/v1` for OpenAI, Anthropic and DeepSeek, whose paths start with it: people who copy a URL from
-    /// an SDK's configuration bring it along.
+    /// does what the vendor's paths start with anyway, `/v1` for example: people who copy a URL from an SDK's
+    /// configuration bring it along.
     ///
     /// # Errors
     /// One sentence for every variable that holds no usable URL.
@@ -112,9 +112,18 @@ fn base_url(provider: ProviderName, value: &str) -> Result<String, &'static str>
         return Err("must not contain a query or a fragment");
     }
     let base = url.as_str().trim_end_matches('/');
-    let starts_with_v1 = matches!(provider, ProviderName::OpenAi | ProviderName::Anthropic | ProviderName::DeepSeek);
-    let base = if starts_with_v1 { base.strip_suffix("/v1").unwrap_or(base) } else { base };
+    let base = base.strip_suffix(path_start(provider)).unwrap_or(base);
     Ok(base.trim_end_matches('/').to_owned())
+}
+
+/// What the vendor's paths start with, so that a base URL need not end with it.
+const fn path_start(provider: ProviderName) -> &'static str {
+    match provider {
+        ProviderName::Ollama => "/api",
+        ProviderName::OpenAi | ProviderName::Anthropic | ProviderName::DeepSeek => "/v1",
+        ProviderName::Gemini => "/v1beta",
+        ProviderName::DeepInfra => "/v1/openai",
+    }
 }
 
 #[cfg(test)]
@@ -146,12 +155,14 @@ mod tests {
             ("OPENAI_BASE_URL", "https://gateway.example/openai/v1/"),
             ("ANTHROPIC_BASE_URL", "https://gateway.example/anthropic"),
             ("GEMINI_BASE_URL", "https://gateway.example/v1"),
+            ("DEEPINFRA_BASE_URL", "https://api.deepinfra.com/v1/openai"),
         ])
         .unwrap();
         assert_eq!(endpoints.base_url(ProviderName::Ollama), "http://127.0.0.1:9999");
         assert_eq!(endpoints.base_url(ProviderName::OpenAi), "https://gateway.example/openai");
         assert_eq!(endpoints.base_url(ProviderName::Anthropic), "https://gateway.example/anthropic");
         assert_eq!(endpoints.base_url(ProviderName::Gemini), "https://gateway.example/v1");
+        assert_eq!(endpoints.base_url(ProviderName::DeepInfra), "https://api.deepinfra.com");
     }
 
     #[test]

@@ -15,12 +15,17 @@ pub(crate) fn read(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> 
         return Some(at_most_longest(milliseconds / 1000.0));
     }
     let value = text(RETRY_AFTER.as_str())?;
-    if let Some(seconds) = non_negative(value) {
-        return Some(at_most_longest(seconds));
+    if let Some(wait) = seconds(value) {
+        return Some(wait);
     }
     let at = DateTime::parse_from_rfc2822(value).ok()?;
     // A date that has passed means now.
     Some((at.with_timezone(&Utc) - now).to_std().unwrap_or_default().min(LONGEST))
+}
+
+/// A number of seconds.
+pub(crate) fn seconds(text: &str) -> Option<Duration> {
+    non_negative(text).map(at_most_longest)
 }
 
 fn non_negative(text: &str) -> Option<f64> {

@@ -1,8 +1,10 @@
 //! Every vendor client against a server that speaks the vendor's format.
 
 mod anthropic;
+mod chat_completions;
 mod failures;
 mod garbage;
+mod gemini;
 mod ollama;
 mod openai;
 mod support;
