@@ -2,6 +2,7 @@
 
 mod anthropic;
 mod chat_completions;
+mod documented;
 mod failures;
 mod garbage;
 mod gemini;
