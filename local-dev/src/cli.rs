@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{fuzz::FuzzArgs, openapi::CompareArgs};
+use crate::{chaos::ChaosArgs, fuzz::FuzzArgs, openapi::CompareArgs};
 
 /// Runs the whole system on this machine: functions, queues, database and clock, in one command.
 ///
@@ -59,6 +59,12 @@ pub enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Kills processes, loses messages and lets the provider fail while executions run, and checks that nothing is lost
+    ///
+    /// Starts a system of its own in a temporary directory, with the runtime host, a provider that follows a script and
+    /// a receiver of webhooks, and talks to nothing outside this machine. Fails unless every rule holds; database and
+    /// logs stay then.
+    Chaos(ChaosArgs),
     /// Calls a fresh system with thousands of made-up requests and compares every answer with docs/openapi.json
     Fuzz(FuzzArgs),
     /// Works with the OpenAPI document
@@ -84,17 +90,15 @@ pub enum Bench {
     /// Starts a system of its own in a temporary directory, with the runtime host and the demo model
     /// server, and talks to nothing outside this machine.
     Pipeline(PipelineArgs),
+    /// From sending a big group run to its acceptance, and how soon an execution behind it starts
+    ///
+    /// Starts a system of its own, as `pipeline` does.
+    Admission(AdmissionArgs),
 }
 
-/// Options of `cargo dev bench pipeline`.
+/// Options that every benchmark has.
 #[derive(Debug, Clone, Args)]
-pub struct PipelineArgs {
-    /// Executions in the throughput part
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub executions: u32,
-    /// Executions in the latency part, one after another
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub singles: u32,
+pub struct BenchArgs {
     /// Limit of the provider: how many executions run at once
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub concurrency: u32,
@@ -107,6 +111,34 @@ pub struct PipelineArgs {
     /// Also writes the figures to FILE
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// Options of `cargo dev bench admission`.
+#[derive(Debug, Clone, Args)]
+pub struct AdmissionArgs {
+    /// Items of the group run
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub items: u32,
+    /// How often both are measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// What it shares with other benchmarks.
+    #[command(flatten)]
+    pub common: BenchArgs,
+}
+
+/// Options of `cargo dev bench pipeline`.
+#[derive(Debug, Clone, Args)]
+pub struct PipelineArgs {
+    /// Executions in the throughput part
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub executions: u32,
+    /// Executions in the latency part, one after another
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub singles: u32,
+    /// What it shares with other benchmarks.
+    #[command(flatten)]
+    pub common: BenchArgs,
 }
 
 impl StartArgs {
@@ -130,6 +162,10 @@ mod tests {
         assert!(Cli::try_parse_from(["cargo dev", "--port", "0"]).is_err());
         let cli = Cli::parse_from(["cargo dev", "bench", "pipeline", "--json", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Pipeline(_) })));
+        let cli = Cli::parse_from(["cargo dev", "bench", "admission", "--rounds", "3", "--debug"]);
+        assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Admission(_) })));
+        let cli = Cli::parse_from(["cargo dev", "chaos", "--seed", "7", "--executions", "50"]);
+        assert!(matches!(cli.command, Some(Command::Chaos(ChaosArgs { seed: 7, executions: 50, kills: 100, .. }))));
         let cli = Cli::parse_from(["cargo dev", "openapi", "compare", "--contract", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Openapi { what: OpenApi::Compare(_) })));
     }

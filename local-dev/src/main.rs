@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use local_dev::{
-    bench,
+    bench, chaos,
     cli::{Bench, Cli, Command, OpenApi},
     dev, fuzz, openapi,
 };
@@ -15,6 +15,8 @@ async fn main() -> ExitCode {
     let result = match cli.command {
         None => dev::run(cli.start).await,
         Some(Command::Bench { what: Bench::Pipeline(args) }) => bench::pipeline(args).await,
+        Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
+        Some(Command::Chaos(args)) => chaos::command(args).await,
         Some(Command::Fuzz(args)) => fuzz::command(args).await,
         Some(Command::Openapi { what: OpenApi::Compare(args) }) => openapi::compare(&args),
     };

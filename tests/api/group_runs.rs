@@ -226,13 +226,11 @@ async fn runs_of_keys_say_so() {
 #[tokio::test]
 async fn people_go_before_groups() {
     let scene = Scene::set(plain()).await;
-    let sql = "INSERT INTO provider_limits (provider, max_running) VALUES ('ollama', 0)";
-    let limit = |sql: &'static str| scene.app.db.write(vec![shared_core::db::Statement::new(sql, vec![])]);
-    limit(sql).await.unwrap();
+    scene.app.limit(ProviderName::Ollama, 0, &scene.token).await;
     scene.start(&scene.run()).await;
     let body = json!({"promptId": scene.prompt, "userInput": "x", "providerModel": ["ollama:a"]});
     let interactive = scene.start(&body).await;
-    limit("UPDATE provider_limits SET max_running = 1").await.unwrap();
+    scene.app.limit(ProviderName::Ollama, 1, &scene.token).await;
     let first = pipeline::dispatch(&scene.app.db, ProviderName::Ollama, Timestamp::now()).await.unwrap();
     assert_eq!(first, interactive);
 }

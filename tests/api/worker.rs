@@ -1,13 +1,12 @@
 //! What the worker makes of answers, failures and silence of a provider (contract 9.4 and 11.3), and that nothing is lost.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared_core::{
     ProviderName, Timestamp,
     executions::{ExecutionStatus, pipeline},
 };
-use shared_jobs::ExecutionMessage;
 use shared_testing::vendor::{self, Reply};
 use tests::TestApp;
 
@@ -33,8 +32,7 @@ async fn read(app: &TestApp, token: &str, id: &str) -> Value {
 }
 
 async fn message_for(app: &TestApp, execution_id: &str) {
-    let message = ExecutionMessage { execution_id: execution_id.to_owned() };
-    app.worker.handle(message, Instant::now()).await.expect("the database answers");
+    app.work_on(execution_id, Duration::ZERO).await;
 }
 
 /// Runs the execution until it has ended, however many attempts that takes.
@@ -100,7 +98,7 @@ async fn a_vendor_that_asks_to_wait_is_left_alone() {
     assert_eq!(read(&app, &token, &id).await["status"], "pending");
     app.run_waiting(ProviderName::Ollama).await;
     message_for(&app, &id).await;
-    app.maintenance.run(Timestamp::now()).await.unwrap();
+    app.maintenance.run(Timestamp::now(), None).await.unwrap();
     assert_eq!(app.vendor.requests().len(), 1, "nobody asked again");
     let later = Timestamp::now().plus_seconds(80);
     assert_eq!(pipeline::dispatch(&app.db, ProviderName::Ollama, later).await.unwrap(), [id]);
@@ -124,9 +122,7 @@ async fn one_message_works_off_what_waits_behind_it() {
     let (app, token) = with_ollama().await;
     let ids = create(&app, &token, 6).await;
     let first = pipeline::dispatch(&app.db, ProviderName::Ollama, Timestamp::now()).await.unwrap();
-    let until = Instant::now() + Duration::from_secs(10);
-    let message = ExecutionMessage { execution_id: first[0].clone() };
-    app.worker.handle(message, until).await.unwrap();
+    app.work_on(&first[0], Duration::from_secs(10)).await;
     let mut completed = 0;
     for id in &ids {
         completed += u32::from(read(&app, &token, id).await["status"] == "completed");
@@ -153,6 +149,8 @@ async fn a_cancelled_call_is_abandoned_and_its_answer_discarded() {
         (&execution["status"], &execution["error_message"]),
         (&json!("failed"), &json!("Execution cancelled by user"))
     );
+    let places = "SELECT count(*) AS n FROM executions WHERE dispatched_at IS NOT NULL";
+    assert_eq!(app.db.read(places, vec![]).await.unwrap().first().unwrap().get::<u32>("n").unwrap(), 0);
     assert_eq!(app.delete(&format!("/api/v1/executions/{id}"), &token).send().await.refusal(400), "Validation error");
 }
 
@@ -161,7 +159,7 @@ async fn maintenance_announces_what_a_dead_queue_did_not_take() {
     let (app, token) = with_ollama().await;
     let id = create(&app, &token, 1).await.remove(0);
     assert_eq!(pipeline::progress(&app.db, &id).await.unwrap().unwrap().0, ExecutionStatus::Pending);
-    let report = app.maintenance.run(Timestamp::now()).await.unwrap();
+    let report = app.maintenance.run(Timestamp::now(), None).await.unwrap();
     assert_eq!(report.dispatched, 0, "the queue is still away");
     assert_eq!(run_to_the_end(&app, &id).await, ExecutionStatus::Completed);
 }

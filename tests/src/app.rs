@@ -11,6 +11,7 @@ use api_executions::ExecutionsState;
 use api_jobs::JobsState;
 use api_settings::SettingsState;
 use api_users::UsersState;
+use job_embedding::Embedder;
 use job_execution::Worker;
 use job_maintenance::Maintenance;
 use serde_json::{Value, json};
@@ -24,13 +25,13 @@ use shared_core::{
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::ExecutionMessage;
+use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::WebhookDelivery};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::http::Call;
+use crate::{http::Call, queue::TestQueue};
 
 /// The password of every account that tests make.
 pub const PASSWORD: &str = "correct horse";
@@ -38,6 +39,9 @@ pub const PASSWORD: &str = "correct horse";
 static PASSWORD_HASH: OnceCell<String> = OnceCell::const_new();
 /// Signs the session tokens of test apps.
 pub const KEY: &str = "a signing key that is long enough for tests";
+
+/// Signs the webhooks of test apps that no secret of a destination signs.
+pub const SIGNATURE_KEY: &str = "a webhook key that is long enough for tests";
 
 /// The variables of a test installation, as a function would find them in its environment.
 pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
@@ -47,6 +51,8 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("ENCRYPTION_KEY", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
         // Nobody listens there.
         ("EXECUTIONS_QUEUE_URL", "http://127.0.0.1:9/000000000000/executions"),
+        ("WEBHOOKS_QUEUE_URL", "http://127.0.0.1:9/000000000000/webhooks"),
+        ("EMBEDDINGS_QUEUE_URL", "http://127.0.0.1:9/000000000000/embeddings"),
         ("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -57,10 +63,14 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("GEMINI_BASE_URL", vendor_url),
         ("DEEPSEEK_BASE_URL", vendor_url),
         ("DEEPINFRA_BASE_URL", vendor_url),
+        ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
+        ("EMBEDDING_TIMEOUT_MS", "400"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
+        ("JOB_RETRY_BASE_MS", "1"),
+        ("WEBHOOK_SIGNATURE_KEY", SIGNATURE_KEY),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
@@ -74,8 +84,14 @@ pub struct TestApp {
     pub db: Db,
     /// Plays every vendor.
     pub vendor: FakeVendor,
+    /// Receives webhooks, where configuration lets them go there.
+    pub receiver: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
+    /// Computes embeddings.
+    pub embedder: JobFunction<Embedder>,
+    /// Sends webhooks.
+    pub webhooks: job_webhook::Worker,
     /// What time alone triggers.
     pub maintenance: Maintenance,
     edge: Edge,
@@ -87,31 +103,62 @@ pub struct TestApp {
 impl TestApp {
     /// An empty installation: migrated, without accounts.
     pub async fn empty() -> Self {
-        let app = Self::over("test.db").await;
+        let app = Self::over("test.db", &[]).await;
         migrations::migrate(&app.db).await.expect("migrations apply");
         app
     }
 
-    /// An installation whose database cannot be reached.
-    pub async fn without_database() -> Self {
-        Self::over("no such folder/test.db").await
+    /// An installation with an admin whose token it gives, and with a queue that takes every message.
+    pub async fn with_queue() -> (Self, String, TestQueue) {
+        let queue = TestQueue::start().await;
+        let (app, token) = Self::with_variables(&[("AWS_ENDPOINT_URL_SQS", queue.url().as_str())]).await;
+        (app, token, queue)
     }
 
-    /// An installation over this file in a folder of its own.
-    async fn over(file: &str) -> Self {
+    /// The same as [`with_providers`](Self::with_providers), and webhooks may go to `receiver`, which answers
+    /// `POST /hook` with 204 unless a test says otherwise.
+    pub async fn with_receiver() -> (Self, String) {
+        let allowed = [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true")];
+        let (app, token) = Self::with_variables(&allowed).await;
+        app.receiver.on("POST", "/hook", Reply::status(204));
+        app.play_vendors(&token).await;
+        (app, token)
+    }
+
+    /// An installation with an admin whose token it gives, and with these variables in place of the usual ones.
+    pub async fn with_variables(special: &[(&str, &str)]) -> (Self, String) {
+        let app = Self::over("test.db", special).await;
+        migrations::migrate(&app.db).await.expect("migrations apply");
+        let token = app.sign_up("admin@example.com", Role::Admin).await;
+        (app, token)
+    }
+
+    /// An installation whose database cannot be reached.
+    pub async fn without_database() -> Self {
+        Self::over("no such folder/test.db", &[]).await
+    }
+
+    /// An installation over this file in a folder of its own; these variables take the place of the usual ones.
+    async fn over(file: &str, special: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let vendor = FakeVendor::start().await;
         let database = format!("file:{}", folder.path().join(file).display());
-        let variables = environment(&database, &vendor.url());
+        let mut variables = environment(&database, &vendor.url());
+        variables.extend(special.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let env = || Env::new(variables.clone());
         let settings = config::load_from(env(), SettingsState::read).expect("a complete configuration");
         let executions = config::load_from(env(), ExecutionsState::read).expect("a complete configuration");
         let app = settings.app.clone();
-        let functions = routes(&app, settings, executions);
+        let jobs = config::load_from(env(), JobsState::read).expect("a complete configuration");
+        let deployments = config::load_from(env(), DeploymentsState::read).expect("a complete configuration");
+        let functions = routes(&app, settings, executions, deployments, jobs);
         Self {
             db: app.db.clone(),
             vendor,
+            receiver: FakeVendor::start().await,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
+            embedder: config::load_from(env(), job_embedding::read).expect("a complete configuration"),
+            webhooks: config::load_from(env(), job_webhook::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
             functions,
@@ -122,9 +169,7 @@ impl TestApp {
 
     /// An installation with an admin; also gives the admin's token.
     pub async fn with_admin() -> (Self, String) {
-        let app = Self::empty().await;
-        let token = app.sign_up("admin@example.com", Role::Admin).await;
-        (app, token)
+        Self::with_variables(&[]).await
     }
 
     /// An installation with an admin and an active key for each vendor that [`Vendors`] plays; also gives the admin's
@@ -132,10 +177,15 @@ impl TestApp {
     /// test says otherwise.
     pub async fn with_providers() -> (Self, String) {
         let (app, token) = Self::with_admin().await;
-        app.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
-        app.vendor.on("POST", "/api/generate", ollama::generated("hello"));
+        app.play_vendors(&token).await;
+        (app, token)
+    }
+
+    async fn play_vendors(&self, token: &str) {
+        self.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
+        self.vendor.on("POST", "/api/generate", ollama::generated("hello"));
         // OpenAI and Anthropic list their models at the same path.
-        app.vendor.on(
+        self.vendor.on(
             "GET",
             "/v1/models",
             Reply::computed(|request| match request.header("x-api-key") {
@@ -143,13 +193,12 @@ impl TestApp {
                 Some(_) => anthropic::models_page(["claude-sonnet-4-5"], false),
             }),
         );
-        app.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
-        app.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
+        self.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
+        self.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
         for provider in [ProviderName::Ollama, ProviderName::OpenAi, ProviderName::Anthropic] {
-            app.add_provider(provider, &token).await;
+            self.add_provider(provider, token).await;
         }
-        app.vendor.forget_requests();
-        (app, token)
+        self.vendor.forget_requests();
     }
 
     /// A request without credentials.
@@ -242,22 +291,72 @@ impl TestApp {
         self.post("/api/v1/settings", token, &body).send().await.data(201);
     }
 
+    /// Sets how many executions of a provider run at once.
+    pub async fn limit(&self, provider: ProviderName, max_running: u32, token: &str) {
+        let data = json!({"provider": provider.as_str(), "max_running": max_running});
+        let body = json!({"type": "provider-limits", "data": data});
+        let path = format!("/api/v1/settings/type/provider-limits/identifier/{provider}");
+        let found = self.get(&path, token).send().await;
+        match found.status.as_u16() {
+            404 => self.post("/api/v1/settings", token, &body).send().await.data(201),
+            _ => {
+                let path = format!("/api/v1/settings/{}", found.data(200)["id"].as_str().expect("an id"));
+                self.put(&path, token, &body).send().await.data(200)
+            }
+        };
+    }
+
     /// Runs what waits at a provider once, as the queue would have it run.
     pub async fn run_waiting(&self, provider: ProviderName) {
         let ids = pipeline::dispatch(&self.db, provider, Timestamp::now()).await.expect("the database answers");
-        for execution_id in ids {
-            let until = Instant::now() + Duration::from_millis(1);
-            self.worker.handle(ExecutionMessage { execution_id }, until).await.expect("the database answers");
+        for id in ids {
+            self.work_on(&id, Duration::ZERO).await;
         }
+    }
+
+    /// Works on an embedding job as a message would have it done.
+    pub async fn embed(&self, id: &str) {
+        // On the heap: the compiler gives up on so many futures inside each other.
+        let invocation = invocation();
+        let handled = Box::pin(self.embedder.handle(JobMessage::new(id), &invocation));
+        handled.await.expect("the database answers");
+    }
+
+    /// Sends the webhooks that are due, as the queue would have them sent.
+    pub async fn run_webhooks(&self) {
+        let sql = "SELECT id FROM jobs WHERE type = ?1 AND status IN ('pending', 'retrying')
+            AND COALESCE(next_retry_at, scheduled_at) <= ?2 ORDER BY scheduled_at, id";
+        let params = shared_core::params![WebhookDelivery::KIND.name, Timestamp::now()];
+        for row in self.db.read(sql, params).await.expect("the database answers").rows {
+            self.webhook_message(&row.get::<String>("id").expect("an id")).await;
+        }
+    }
+
+    /// What a message about this delivery leads to.
+    pub async fn webhook_message(&self, id: &str) {
+        self.webhooks.handle(JobMessage::new(id), &invocation()).await.expect("the database answers");
+    }
+
+    /// Works on an execution as a message would have it done, and for `drain` on what waits behind it.
+    pub async fn work_on(&self, id: &str, drain: Duration) {
+        self.worker.work_off(id, Instant::now() + drain, &invocation()).await.expect("the database answers");
     }
 }
 
+/// A call of a function with time enough for a test.
+pub(crate) fn invocation() -> Invocation {
+    Invocation::new(Duration::from_secs(60), Shutdown::new(Duration::ZERO))
+}
+
 /// The routes of every API function, by the name of the function.
-fn routes(app: &App, settings: SettingsState, executions: ExecutionsState) -> Vec<(&'static str, OpenApiRouter)> {
+fn routes(
+    app: &App,
+    settings: SettingsState,
+    executions: ExecutionsState,
+    deployments: DeploymentsState,
+    jobs: JobsState,
+) -> Vec<(&'static str, OpenApiRouter)> {
     let users = UsersState { app: app.clone(), cipher: settings.cipher.clone() };
-    let ExecutionsState { registry, dispatcher, .. } = executions.clone();
-    let deployments = DeploymentsState { app: app.clone(), registry, dispatcher };
-    let jobs = JobsState { app: app.clone(), allows_private_targets: false };
     vec![
         ("api-system", api_system::routes(app.clone())),
         ("api-auth", api_auth::routes(app.clone())),

@@ -5,8 +5,12 @@
 mod app;
 mod documented;
 mod http;
+mod log;
+mod queue;
 mod redact;
 
-pub use app::{KEY, PASSWORD, TestApp, Vendors, environment};
+pub use app::{KEY, PASSWORD, SIGNATURE_KEY, TestApp, Vendors, environment};
 pub use http::{Answer, Call};
+pub use log::CaughtLog;
+pub use queue::TestQueue;
 pub use redact::redacted;

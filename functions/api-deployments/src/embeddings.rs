@@ -10,6 +10,7 @@ use shared_core::{
 use shared_http::{
     ApiError, ApiResult, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
 };
+use shared_jobs::types::GenerateEmbedding;
 
 use crate::{DeploymentsState, NamePath};
 use wire::{
@@ -77,7 +78,8 @@ pub(crate) async fn run_deployment_embedding(
     Path(path): Path<NamePath>,
     Json(body): Json<RunEmbeddingRequest>,
 ) -> ApiResult<Created<RunEmbeddingResult>> {
-    let job_id = embeddings::run(state.db(), &path.name, body.inputs, Timestamp::now()).await?;
+    let work = embeddings::prepare(state.db(), &path.name, body.inputs).await?;
+    let job_id = state.dispatcher.enqueue(&GenerateEmbedding(work), Timestamp::now()).await?;
     Ok(Created(RunEmbeddingResult { job_id }))
 }
 

@@ -7,7 +7,10 @@ mod embeddings;
 use serde::Deserialize;
 use shared_core::{Db, config::Env, secrets::Cipher};
 use shared_http::{ApiConfig, App};
-use shared_jobs::{Dispatcher, Queue};
+use shared_jobs::{
+    Dispatcher, JobType, Queues,
+    types::{EXECUTION, GenerateEmbedding},
+};
 use shared_providers::{Registry, read_providers};
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -26,11 +29,12 @@ pub struct DeploymentsState {
 impl DeploymentsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (api, key, queue) = (ApiConfig::read(env), env.encryption_key(), env.queue());
+        let (api, key, queues) =
+            (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION, GenerateEmbedding::KIND]));
         let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let app = App::new(&api?);
         let registry = Registry::new(app.db.clone(), Cipher::new(&key?), providers?);
-        let dispatcher = Dispatcher::new(app.db.clone(), Queue::new(queue?));
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
         Some(Self { app, registry, dispatcher })
     }
 

@@ -21,7 +21,10 @@ use shared_http::{
     ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Json, PageOf, Path, Query,
     UuidPath, page_request,
 };
-use shared_jobs::{Dispatcher, Queue};
+use shared_jobs::{
+    Dispatcher, JobType, Queues,
+    types::{EXECUTION, WebhookDelivery},
+};
 use shared_providers::{Registry, read_providers};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -44,11 +47,12 @@ pub struct ExecutionsState {
 impl ExecutionsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (api, key, queue) = (ApiConfig::read(env), env.encryption_key(), env.queue());
+        let (api, key, queues) =
+            (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
         let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let app = App::new(&api?);
         let registry = Registry::new(app.db.clone(), Cipher::new(&key?), providers?);
-        let dispatcher = Dispatcher::new(app.db.clone(), Queue::new(queue?));
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
         Some(Self { app, registry, dispatcher })
     }
 
@@ -172,6 +176,7 @@ async fn get_execution(
 async fn cancel_execution(State(state): State<ExecutionsState>, Path(path): Path<UuidPath>) -> ApiResult<StatusCode> {
     let provider = pipeline::cancel(state.db(), &path.id, Timestamp::now()).await?;
     state.dispatcher.start(provider).await;
+    state.dispatcher.start_jobs(WebhookDelivery::KIND).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -1,4 +1,5 @@
-//! `/api/v1/settings`: provider keys, service keys and webhook destinations (contract 17).
+//! `/api/v1/settings`: provider keys, service keys, webhook destinations (contract 17) and provider limits (decision
+//! E-09).
 
 mod wire;
 
@@ -7,8 +8,12 @@ use shared_core::{
     Document, Secret, Timestamp, config,
     secrets::Cipher,
     settings::{self, NewSetting, Setting, SettingError, SettingType},
+    webhooks::TargetPolicy,
 };
-use shared_http::{ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
+use shared_http::{
+    ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Issue, Json, OpaqueIdPath, Part, Path,
+};
+use shared_jobs::{Dispatcher, Queues, types::EXECUTION};
 use shared_providers::{ProviderError, Registry, read_providers};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -26,16 +31,35 @@ pub struct SettingsState {
     pub cipher: Cipher,
     /// Checks keys against their vendors.
     pub registry: Registry,
+    /// Starts what a changed limit lets run.
+    pub dispatcher: Dispatcher,
+    /// Where webhooks may go.
+    pub targets: TargetPolicy,
 }
 
 impl SettingsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, key, execution) = (ApiConfig::read(env), env.encryption_key(), env.executions());
-        let providers = execution.and_then(|execution| read_providers(env, &execution));
+        let (api, key, queues) = (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION]));
+        let providers = env.executions().and_then(|execution| read_providers(env, &execution));
+        let targets = env.webhook_targets();
         let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
-        Some(Self { app, cipher, registry })
+        let dispatcher = Dispatcher::new(app.db.clone(), queues?);
+        Some(Self { app, cipher, registry, dispatcher, targets: targets? })
+    }
+
+    /// A changed limit takes effect at once. A lower one does as running executions end.
+    async fn start_what_may_run(&self, changed: &Setting) {
+        if let Setting::ProviderLimits { provider, .. } = changed {
+            self.dispatcher.start(*provider).await;
+        }
+    }
+
+    /// Refuses an address that webhooks may not go to (defect W-01), as far as that can be told without resolving it.
+    fn check_target(&self, url: Option<&str>) -> ApiResult<()> {
+        let checked = url.map_or(Ok(()), |url| self.targets.check(url).map(drop));
+        checked.map_err(|error| ApiError::invalid(Issue::new(Part::Body, "data.url", error.to_string())))
     }
 
     fn show(&self, setting: Document<Setting>) -> SettingResponse {
@@ -50,6 +74,7 @@ pub fn routes(state: SettingsState) -> OpenApiRouter {
         .routes(routes!(list_settings_by_type))
         .routes(routes!(get_setting_by_identifier))
         .routes(routes!(get_setting, update_setting, delete_setting))
+        .routes(routes!(rotate_setting_secret))
         .with_state(state)
 }
 
@@ -77,6 +102,9 @@ async fn create_setting(
     Json(body): Json<CreateSettingRequest>,
 ) -> ApiResult<Created<SettingResponse>> {
     let new: NewSetting = body.into();
+    if let NewSetting::WebhookDestination { url, .. } = &new {
+        state.check_target(Some(url))?;
+    }
     if let NewSetting::LlmApiKey { provider, api_key, active } = &new {
         let (kind, name) = (SettingType::LlmApiKey, provider.as_str());
         if settings::find_by_identifier(&state.app.db, kind, name).await?.is_some() {
@@ -87,6 +115,7 @@ async fn create_setting(
         }
     }
     let created = settings::create(&state.app.db, &state.cipher, new, Timestamp::now()).await?;
+    state.start_what_may_run(&created.setting.data).await;
     Ok(Created(state.show(created.setting).with_secret(created.secret)))
 }
 
@@ -146,8 +175,9 @@ async fn update_setting(
     Path(path): Path<OpaqueIdPath>,
     Json(body): Json<UpdateSettingRequest>,
 ) -> ApiResult<Data<SettingResponse>> {
-    let found = settings::find(&state.app.db, &path.id).await?.ok_or(SettingError::NotFound)?;
     let (kind, edit) = body.into_edit();
+    state.check_target(edit.url.as_deref())?;
+    let found = settings::find(&state.app.db, &path.id).await?.ok_or(SettingError::NotFound)?;
     if let (Setting::LlmApiKey { provider, active, .. }, Some(key)) = (&found.data, &edit.api_key)
         && kind == SettingType::LlmApiKey
         && edit.active.unwrap_or(*active)
@@ -156,7 +186,10 @@ async fn update_setting(
         checked.map_err(|error| not_accepted(provider.as_str(), &error))?;
     }
     match settings::update(&state.app.db, &state.cipher, found, kind, edit, Timestamp::now()).await {
-        Ok(updated) => Ok(Data { data: state.show(updated) }),
+        Ok(updated) => {
+            state.start_what_may_run(&updated.data).await;
+            Ok(Data { data: state.show(updated) })
+        }
         // 409 is not among the declared answers of this operation (defect S-03).
         Err(taken @ SettingError::Taken(_)) => Err(ApiError::bad_request("Conflict", taken)),
         Err(error) => Err(error.into()),
@@ -172,8 +205,27 @@ async fn delete_setting(
     State(state): State<SettingsState>,
     Path(path): Path<OpaqueIdPath>,
 ) -> ApiResult<Data<DeleteSettingResult>> {
-    settings::delete(&state.app.db, &path.id).await?;
+    let deleted = settings::delete(&state.app.db, &path.id).await?;
+    state.start_what_may_run(&deleted).await;
     Ok(Data { data: DeleteSettingResult { success: true } })
+}
+
+/// `POST /api/v1/settings/{id}/rotate-secret`: gives a webhook destination a new signing secret. The one in force stays
+/// valid beside it for 24 hours; what was valid before that ends at once.
+#[utoipa::path(
+    post, path = "/api/v1/settings/{id}/rotate-secret", operation_id = "rotateSettingSecret", tag = "settings",
+    params(OpaqueIdPath),
+    responses(
+        (status = 200, body = Data<SettingResponse>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn rotate_setting_secret(
+    State(state): State<SettingsState>,
+    Path(path): Path<OpaqueIdPath>,
+) -> ApiResult<Data<SettingResponse>> {
+    let rotated = settings::rotate_secret(&state.app.db, &state.cipher, &path.id, Timestamp::now()).await?;
+    Ok(Data { data: state.show(rotated.setting).with_secret(rotated.secret) })
 }
 
 /// The vendor refused the key or could not be asked (defect S-05: with a message).

@@ -15,7 +15,7 @@ use utoipa::{
 
 use crate::masked;
 
-/// The `type` member of the three kinds, each with its one value.
+/// The `type` member of the kinds, each with its one value.
 #[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
 pub(crate) enum LlmApiKeyType {
     #[serde(rename = "llm-api-key")]
@@ -34,6 +34,12 @@ pub(crate) enum ServiceApiKeyType {
     ServiceApiKey,
 }
 
+#[derive(Clone, Copy, Serialize, Deserialize, ToSchema)]
+pub(crate) enum ProviderLimitsType {
+    #[serde(rename = "provider-limits")]
+    ProviderLimits,
+}
+
 /// Unknown members are dropped at every level.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
@@ -41,6 +47,7 @@ pub(crate) enum CreateSettingRequest {
     LlmApiKey(CreateLlmApiKeySetting),
     WebhookDestination(CreateWebhookDestinationSetting),
     ServiceApiKey(CreateServiceApiKeySetting),
+    ProviderLimits(CreateProviderLimitsSetting),
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -75,6 +82,7 @@ pub(crate) struct CreateWebhookDestinationSetting {
 pub(crate) struct NewWebhookDestination {
     #[schema(min_length = 1)]
     name: String,
+    /// https:// only, and not into a private network, unless configuration allows more.
     #[schema(format = "uri")]
     url: String,
     #[serde(default = "yes")]
@@ -101,6 +109,23 @@ pub(crate) struct NewServiceApiKey {
     active: bool,
 }
 
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct CreateProviderLimitsSetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ProviderLimitsType,
+    #[schema(inline)]
+    data: NewProviderLimits,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct NewProviderLimits {
+    provider: ProviderName,
+    /// How many executions of the provider run at once; 0 pauses it.
+    #[schema(maximum = 1000)]
+    max_running: u32,
+}
+
 fn yes() -> bool {
     true
 }
@@ -111,11 +136,8 @@ impl RequestBody for CreateSettingRequest {
         match kind_of(&value)? {
             SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
             SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
-            SettingType::WebhookDestination => {
-                let body: CreateWebhookDestinationSetting = parse_body(value)?;
-                refuse_foreign_scheme(Some(&body.data.url))?;
-                Ok(Self::WebhookDestination(body))
-            }
+            SettingType::ProviderLimits => parse_body(value).map(Self::ProviderLimits),
+            SettingType::WebhookDestination => parse_body(value).map(Self::WebhookDestination),
         }
     }
 }
@@ -127,19 +149,7 @@ fn kind_of(body: &Value) -> Result<SettingType, ApiError> {
     let refused = |message: &str| ApiError::invalid(Issue::new(Part::Body, "type", message));
     let kind = body.get("type").ok_or_else(|| refused("is required"))?;
     SettingType::deserialize(kind)
-        .map_err(|_| refused("must be one of llm-api-key, webhook-destination, service-api-key"))
-}
-
-/// Webhooks go over HTTP (defect W-01); where to is checked when one is sent.
-fn refuse_foreign_scheme(url: Option<&String>) -> Result<(), ApiError> {
-    let is_http = |url: &String| {
-        let url = url.trim().to_ascii_lowercase();
-        url.starts_with("https://") || url.starts_with("http://")
-    };
-    if url.is_none_or(is_http) {
-        return Ok(());
-    }
-    Err(ApiError::invalid(Issue::new(Part::Body, "data.url", "must start with https:// or http://")))
+        .map_err(|_| refused("must be one of llm-api-key, webhook-destination, service-api-key, provider-limits"))
 }
 
 impl From<CreateSettingRequest> for NewSetting {
@@ -154,6 +164,9 @@ impl From<CreateSettingRequest> for NewSetting {
             CreateSettingRequest::ServiceApiKey(CreateServiceApiKeySetting { data, .. }) => {
                 Self::ServiceApiKey { provider: data.provider, api_key: Secret::new(data.api_key), active: data.active }
             }
+            CreateSettingRequest::ProviderLimits(CreateProviderLimitsSetting { data, .. }) => {
+                Self::ProviderLimits { provider: data.provider, max_running: data.max_running }
+            }
         }
     }
 }
@@ -165,6 +178,7 @@ pub(crate) enum UpdateSettingRequest {
     LlmApiKey(UpdateLlmApiKeySetting),
     WebhookDestination(UpdateWebhookDestinationSetting),
     ServiceApiKey(UpdateServiceApiKeySetting),
+    ProviderLimits(UpdateProviderLimitsSetting),
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -210,16 +224,29 @@ pub(crate) struct WebhookDestinationEdit {
     active: Option<bool>,
 }
 
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct UpdateProviderLimitsSetting {
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    _kind: ProviderLimitsType,
+    #[schema(inline)]
+    data: ProviderLimitsEdit,
+}
+
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct ProviderLimitsEdit {
+    /// How many executions of the provider run at once; 0 pauses it.
+    #[schema(maximum = 1000)]
+    max_running: Option<u32>,
+}
+
 impl RequestBody for UpdateSettingRequest {
     fn read(value: Value) -> Result<Self, ApiError> {
         match kind_of(&value)? {
             SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
             SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
-            SettingType::WebhookDestination => {
-                let body: UpdateWebhookDestinationSetting = parse_body(value)?;
-                refuse_foreign_scheme(body.data.url.as_ref())?;
-                Ok(Self::WebhookDestination(body))
-            }
+            SettingType::ProviderLimits => parse_body(value).map(Self::ProviderLimits),
+            SettingType::WebhookDestination => parse_body(value).map(Self::WebhookDestination),
         }
     }
 }
@@ -238,6 +265,10 @@ impl UpdateSettingRequest {
                 let url = data.url.map(|url| url.trim().to_owned());
                 let edit = SettingEdit { name: data.name, url, active: data.active, ..SettingEdit::default() };
                 (SettingType::WebhookDestination, edit)
+            }
+            Self::ProviderLimits(UpdateProviderLimitsSetting { data, .. }) => {
+                let edit = SettingEdit { max_running: data.max_running, ..SettingEdit::default() };
+                (SettingType::ProviderLimits, edit)
             }
         }
     }
@@ -268,6 +299,7 @@ pub(crate) enum SettingResponse {
     LlmApiKey(LlmApiKeySetting),
     WebhookDestination(WebhookDestinationSetting),
     ServiceApiKey(ServiceApiKeySetting),
+    ProviderLimits(ProviderLimitsSetting),
 }
 
 #[derive(Serialize, ToSchema)]
@@ -299,9 +331,12 @@ pub(crate) struct WebhookDestinationSetting {
     #[schema(format = "uri")]
     url: String,
     active: bool,
-    /// Signs the webhooks of this destination; shown only in the answer that creates it.
+    /// Signs the webhooks of this destination; shown only in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// After a rotation: until when webhooks are signed with the secret before it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_secret_expires_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -320,6 +355,23 @@ pub(crate) struct ServiceApiKeySetting {
     active: bool,
 }
 
+/// A provider without this setting runs its default: 2 executions at once for ollama, 10 for the others.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ProviderLimitsSetting {
+    id: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    #[serde(rename = "type")]
+    #[schema(inline)]
+    kind: ProviderLimitsType,
+    /// The provider name.
+    identifier: ProviderName,
+    provider: ProviderName,
+    /// How many executions of the provider run at once; 0 pauses it.
+    #[schema(maximum = 1000)]
+    max_running: u32,
+}
+
 impl SettingResponse {
     /// The setting as everybody may see it, keys masked.
     pub(crate) fn showing(found: Document<Setting>, cipher: &Cipher) -> Self {
@@ -335,7 +387,7 @@ impl SettingResponse {
                 api_key: masked(cipher, &api_key),
                 active,
             }),
-            Setting::WebhookDestination { identifier, name, url, active, .. } => {
+            Setting::WebhookDestination { identifier, name, url, previous_secret_expires_at, active, .. } => {
                 Self::WebhookDestination(WebhookDestinationSetting {
                     id,
                     created_at,
@@ -346,6 +398,7 @@ impl SettingResponse {
                     url,
                     active,
                     secret: None,
+                    previous_secret_expires_at,
                 })
             }
             Setting::ServiceApiKey { identifier, provider, api_key, active } => {
@@ -360,13 +413,22 @@ impl SettingResponse {
                     active,
                 })
             }
+            Setting::ProviderLimits { provider, max_running, .. } => Self::ProviderLimits(ProviderLimitsSetting {
+                id,
+                created_at,
+                updated_at,
+                kind: ProviderLimitsType::ProviderLimits,
+                identifier: provider,
+                provider,
+                max_running,
+            }),
         }
     }
 
-    /// The same with the signing secret of a new webhook destination.
-    pub(crate) fn with_secret(mut self, new_secret: Option<Secret>) -> Self {
+    /// The same with the signing secret of a webhook destination, where one was just made.
+    pub(crate) fn with_secret(mut self, new_secret: impl Into<Option<Secret>>) -> Self {
         if let Self::WebhookDestination(destination) = &mut self {
-            destination.secret = new_secret.map(|secret| secret.reveal().to_owned());
+            destination.secret = new_secret.into().map(|secret| secret.reveal().to_owned());
         }
         self
     }

@@ -1,6 +1,6 @@
 //! Runs executions: claims what a message names, asks the model, records what came of it (contract 9).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use shared_core::{
     Db, Timestamp,
@@ -11,9 +11,12 @@ use shared_core::{
         pipeline::{self, Claim},
         prepare,
     },
-    secrets::{Cipher, random_bytes},
+    secrets::Cipher,
 };
-use shared_jobs::{Dispatcher, ExecutionMessage, Queue};
+use shared_jobs::{
+    Dispatcher, Executions, Failure, Function, Invocation, JobMessage, JobType, Queues, Runner, Stop,
+    types::{EXECUTION, WebhookDelivery},
+};
 use shared_providers::{
     Answer, Attachment, GenerationOptions, GenerationRequest, ProviderError, Registry, RegistryError, read_providers,
 };
@@ -21,98 +24,65 @@ use shared_providers::{
 /// What this function holds while it lives.
 #[derive(Clone)]
 pub struct Worker {
-    db: Db,
     registry: Registry,
     dispatcher: Dispatcher,
+    runner: Runner<Executions>,
     config: ExecutionConfig,
-}
-
-/// How one attempt went.
-enum Attempt {
-    /// The execution has ended.
-    Ended(Outcome),
-    /// The failure may pass.
-    Postponed(ProviderError),
-    /// Cancelled, or taken over by another worker: nothing to record.
-    Lost,
 }
 
 impl Worker {
     /// Reads the configuration and prepares the worker; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (database, key, queue) = (env.database(), env.encryption_key(), env.queue());
+        let (database, key, queues) =
+            (env.database(), env.encryption_key(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
         let config = env.executions();
         let providers = config.as_ref().and_then(|config| read_providers(env, config));
-        let (db, cipher) = (Db::new(&database?), Cipher::new(&key?));
-        let dispatcher = Dispatcher::new(db.clone(), Queue::new(queue?));
-        let registry = Registry::new(db.clone(), cipher, providers?);
-        Some(Self { db, registry, dispatcher, config: config? })
+        let (db, cipher, config) = (Db::new(&database?), Cipher::new(&key?), config?);
+        let dispatcher = Dispatcher::new(db.clone(), queues?);
+        let runner = Runner::new(Executions::new(dispatcher.clone(), config.clone()));
+        Some(Self { registry: Registry::new(db, cipher, providers?), dispatcher, runner, config })
     }
 
-    /// Works on the execution that the message names, and then on what waits behind it at the same provider as long as
-    /// this invocation may: so a backlog costs no queue round trip per execution.
-    pub async fn handle(&self, message: ExecutionMessage, until: Instant) -> Result<(), DbError> {
-        let ExecutionConfig { lease, max_attempts, .. } = self.config;
-        let id = &message.execution_id;
-        let Some(mut claim) = pipeline::claim(&self.db, id, lease, max_attempts, Timestamp::now()).await? else {
+    /// Works on the execution that the message names, and then on what waits behind it at the same provider until
+    /// `until`: so a backlog costs no queue round trip per execution.
+    pub async fn work_off(&self, id: &str, until: Instant, invocation: &Invocation) -> Result<(), DbError> {
+        let db = self.dispatcher.db();
+        let Some(mut claim) = self.runner.claim(id).await? else {
             // Finished, held by another worker, or a retry whose time may have come.
-            if let Some(provider) = pipeline::find_waiting_provider(&self.db, id).await? {
+            if let Some(provider) = pipeline::find_waiting_provider(db, id).await? {
                 self.dispatcher.dispatch(provider).await?;
             }
             return Ok(());
         };
         let provider = claim.execution.provider;
         loop {
-            self.work_on(&claim).await?;
-            if Instant::now() >= until {
+            self.runner.attempt(&claim, invocation, async |_| self.run(&claim).await).await?;
+            if Instant::now() >= until || invocation.shutdown().is_requested() {
                 self.dispatcher.dispatch(provider).await?;
                 return Ok(());
             }
-            match pipeline::claim_next(&self.db, provider, lease, Timestamp::now()).await? {
+            match pipeline::claim_next(db, provider, self.config.lease, Timestamp::now()).await? {
                 Some(next) => claim = next,
                 None => return Ok(()),
             }
         }
     }
 
-    /// One attempt and its record.
-    async fn work_on(&self, claim: &Claim) -> Result<(), DbError> {
-        let started = Instant::now();
-        let wait_ms = Timestamp::now().millis_since(claim.created_at);
-        let attempt = tokio::select! {
-            attempt = self.attempt(claim) => attempt?,
-            () = self.until_claim_is_lost(claim) => Attempt::Lost,
-        };
-        let outcome = match attempt {
-            Attempt::Ended(outcome) => self.finish(claim, &outcome).await?,
-            Attempt::Postponed(error) => self.postpone(claim, &error).await?,
-            Attempt::Lost => "lost",
-        };
-        tracing::info!(
-            job.name = "execution",
-            execution.id = claim.id,
-            attempt = claim.attempt,
-            outcome,
-            provider = claim.execution.provider.as_str(),
-            wait_ms,
-            duration_ms = started.elapsed().as_millis(),
-            "job ended"
-        );
-        Ok(())
-    }
-
-    async fn attempt(&self, claim: &Claim) -> Result<Attempt, DbError> {
-        let prepared = match prepare(&self.db, &claim.execution).await {
+    async fn run(&self, claim: &Claim) -> Result<Outcome, Stop> {
+        let prepared = match prepare(self.dispatcher.db(), &claim.execution).await {
             Ok(prepared) => prepared,
-            Err(PrepareError::Db(error)) => return Err(error),
-            Err(reason) => return Ok(Attempt::Ended(Outcome::Failed(reason.to_string()))),
+            Err(PrepareError::Db(error)) => return Err(error.into()),
+            Err(reason) => return Ok(Outcome::Failed(reason.to_string())),
         };
         let response_schema = prepared.schema.clone().filter(|_| prepared.checks_result);
         match self.ask(claim, prepared).await {
-            Ok(answer) => Ok(Attempt::Ended(Outcome::answered(of_model(answer), response_schema.as_ref()))),
-            Err(RegistryError::Db(error)) => Err(error),
-            Err(RegistryError::Provider(error)) if error.is_transient() => Ok(Attempt::Postponed(error)),
-            Err(RegistryError::Provider(error)) => Ok(Attempt::Ended(Outcome::Failed(error.to_string()))),
+            Ok(answer) => Ok(Outcome::answered(of_model(answer), response_schema.as_ref())),
+            Err(RegistryError::Db(error)) => Err(error.into()),
+            Err(RegistryError::Provider(error)) if error.is_transient() => {
+                let retry_after = error.retry_after();
+                Err(Stop::Retry(Failure { retry_after, ..Failure::new(error.to_string()) }))
+            }
+            Err(RegistryError::Provider(error)) => Ok(Outcome::Failed(error.to_string())),
         }
     }
 
@@ -133,51 +103,18 @@ impl Worker {
         };
         Ok(client.generate(&request).await?)
     }
-
-    /// Gives a sign of life now and then; returns when the claim does not hold any more.
-    async fn until_claim_is_lost(&self, claim: &Claim) {
-        let lease = self.config.lease;
-        loop {
-            tokio::time::sleep(lease / 6).await;
-            match pipeline::extend(&self.db, claim, lease, Timestamp::now()).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                // The lease still holds for a while; the next try may succeed.
-                Err(error) => tracing::warn!(%error, execution.id = claim.id, "lease not extended"),
-            }
-        }
-    }
-
-    async fn finish(&self, claim: &Claim, outcome: &Outcome) -> Result<&'static str, DbError> {
-        let label = match outcome {
-            Outcome::Completed(_) => "completed",
-            Outcome::Failed(_) => "failed",
-        };
-        let is_recorded = pipeline::finish(&self.db, claim, outcome, Timestamp::now()).await?;
-        Ok(if is_recorded { label } else { "lost" })
-    }
-
-    /// Puts the execution back in line, or ends it when no attempts are left.
-    async fn postpone(&self, claim: &Claim, error: &ProviderError) -> Result<&'static str, DbError> {
-        let ExecutionConfig { max_attempts, retry_base, .. } = self.config;
-        let Some(pause) = pipeline::retry_pause(claim.attempt, max_attempts, retry_base, error.retry_after()) else {
-            return self.finish(claim, &Outcome::Failed(error.to_string())).await;
-        };
-        let pause = jittered(pause);
-        let now = Timestamp::now();
-        let due = now.plus_millis(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
-        if !pipeline::retry_at(&self.db, claim, &error.to_string(), due, now).await? {
-            return Ok("lost");
-        }
-        self.dispatcher.announce_retry(&claim.id, pause).await;
-        Ok("retry")
-    }
 }
 
-/// Up to a quarter longer, so that what failed together does not come back together.
-fn jittered(pause: Duration) -> Duration {
-    let [random] = random_bytes::<1>();
-    pause + pause.mul_f64(f64::from(random) / 1024.0)
+impl Function for Worker {
+    async fn handle(&self, message: JobMessage, invocation: &Invocation) -> Result<(), DbError> {
+        if invocation.shutdown().is_requested() {
+            // Maintenance announces it again.
+            return Ok(());
+        }
+        let longest_call = self.config.provider_timeout + self.config.lease;
+        let until = invocation.taking_until(self.config.drain, longest_call);
+        self.work_off(&message.id, until, invocation).await
+    }
 }
 
 fn attachment(file: shared_core::files::FileContent) -> Attachment {

@@ -1,23 +1,75 @@
-//! What time alone triggers: leases that ran out, announcements that led to nothing, retries that are due.
+//! What time alone triggers: work that got stuck is brought back, what is old is deleted, kept counters are held against
+//! the facts.
+//!
+//! Each duty has a module. It does a bounded piece of work, the next round goes on from there. It may be repeated, and
+//! two rounds may run at once: every step is one conditional or idempotent write.
+
+mod counters;
+mod executions;
+mod invitations;
+mod jobs;
+mod retention;
+mod time_limit;
+
+use std::time::Instant;
 
 use serde::Serialize;
 use shared_core::{
     Db, Timestamp,
-    config::{Env, ExecutionConfig},
+    config::{Env, ExecutionConfig, JobConfig, RetentionConfig},
     db::DbError,
-    executions::pipeline::{self, Recovered},
 };
-use shared_jobs::{Dispatcher, Queue};
+use shared_jobs::{
+    Dispatcher, JobType, Queues,
+    types::{EXECUTION, GenerateEmbedding, WebhookDelivery},
+};
 
-/// How much of each kind one round brings back; the next round goes on.
-const ROUND: u32 = 500;
+pub use time_limit::stop_at;
 
 /// What this function holds while it lives.
 #[derive(Clone)]
 pub struct Maintenance {
     db: Db,
     dispatcher: Dispatcher,
-    config: ExecutionConfig,
+    executions: ExecutionConfig,
+    jobs: JobConfig,
+    retention: RetentionConfig,
+}
+
+/// One thing that maintenance cares for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Duty {
+    /// Executions that got stuck or wait for a free place.
+    Executions,
+    /// Jobs that got stuck or are due.
+    Jobs,
+    /// Invitations that expired.
+    Invitations,
+    /// Executions that are older than they are kept.
+    OldExecutions,
+    /// Jobs that are older than they are kept.
+    OldJobs,
+    /// Vectors that are older than they are kept.
+    OldEmbeddings,
+    /// Counters of executions.
+    ExecutionCounts,
+    /// Sums of usage.
+    Usage,
+}
+
+impl Duty {
+    /// Every duty, the most urgent first.
+    pub const ALL: [Self; 8] = [
+        Self::Executions,
+        Self::Jobs,
+        Self::Invitations,
+        Self::OldExecutions,
+        Self::OldJobs,
+        Self::OldEmbeddings,
+        Self::ExecutionCounts,
+        Self::Usage,
+    ];
 }
 
 /// What one round did.
@@ -32,44 +84,93 @@ pub struct Report {
     pub announced_again: usize,
     /// Waiting executions that got a free place.
     pub dispatched: usize,
+    /// Jobs whose worker went silent and that are tried again.
+    pub jobs_requeued: usize,
+    /// Jobs whose worker went silent at the last attempt.
+    pub jobs_interrupted: usize,
+    /// Due jobs that were announced: new ones whose announcement was lost, retries, and those that nobody took.
+    pub jobs_announced: usize,
+    /// Accounts whose invitation had expired.
+    pub deleted_invitations: u64,
+    /// Executions that were older than they are kept.
+    pub deleted_executions: u64,
+    /// Jobs that were older than they are kept.
+    pub deleted_jobs: u64,
+    /// Jobs whose vectors were older than they are kept.
+    pub deleted_embeddings: u64,
+    /// Counters and sums that differed from the facts.
+    pub repaired: usize,
+    /// Duties that there was no time for.
+    pub left_out: Vec<Duty>,
 }
 
 impl Maintenance {
     /// Reads the configuration; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (database, queue, config) = (env.database(), env.queue(), env.executions());
+        let queues = Queues::read(env, &[EXECUTION, WebhookDelivery::KIND, GenerateEmbedding::KIND]);
+        let database = env.database();
+        let (executions, jobs, retention) = (env.executions(), env.jobs(), env.retention());
         let db = Db::new(&database?);
-        let dispatcher = Dispatcher::new(db.clone(), Queue::new(queue?));
-        Some(Self { db, dispatcher, config: config? })
+        let dispatcher = Dispatcher::new(db.clone(), queues?);
+        Some(Self { db, dispatcher, executions: executions?, jobs: jobs?, retention: retention? })
     }
 
-    /// One round. Safe to repeat and to run twice at once: every step is one conditional update.
-    pub async fn run(&self, now: Timestamp) -> Result<Report, DbError> {
-        let lease_ms = i64::try_from(self.config.lease.as_millis()).unwrap_or(i64::MAX);
-        let patience = now.plus_millis(-lease_ms);
-        let Recovered { requeued, interrupted, unanswered } =
-            pipeline::recover(&self.db, self.config.max_attempts, patience, ROUND, now).await?;
-        self.dispatcher.announce(&unanswered).await;
-        let mut dispatched = 0;
-        for provider in pipeline::providers_with_waiting(&self.db).await? {
-            dispatched += self.dispatcher.dispatch(provider).await?;
+    /// One round; no duty is begun after `until`. A duty that fails does not keep the others from their work; the first
+    /// failure is that of the round.
+    pub async fn run(&self, now: Timestamp, until: Option<Instant>) -> Result<Report, DbError> {
+        let (mut report, mut failure) = (Report::default(), None);
+        for duty in Duty::ALL {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                report.left_out.push(duty);
+                continue;
+            }
+            // Boxed, or the compiler has to lay out all duties within each other.
+            if let Err(error) = Box::pin(self.perform(duty, now, &mut report)).await {
+                tracing::error!(job.name = "maintenance", ?duty, %error, "duty failed, the next round tries again");
+                failure.get_or_insert(error);
+            }
         }
-        let report = Report {
-            requeued: requeued.len(),
-            interrupted: interrupted.len(),
-            announced_again: unanswered.len(),
-            dispatched,
-        };
-        if report != Report::default() {
-            tracing::info!(
-                job.name = "maintenance",
-                requeued = report.requeued,
-                interrupted = report.interrupted,
-                announced_again = report.announced_again,
-                dispatched = report.dispatched,
-                "job ended"
-            );
+        report.log();
+        failure.map_or(Ok(report), Err)
+    }
+
+    async fn perform(&self, duty: Duty, now: Timestamp, report: &mut Report) -> Result<(), DbError> {
+        match duty {
+            Duty::Executions => self.recover_executions(now, report).await?,
+            Duty::Jobs => self.recover_jobs(now, report).await?,
+            Duty::Invitations => report.deleted_invitations = self.delete_expired_invitations(now).await?,
+            Duty::OldExecutions => report.deleted_executions = self.delete_old_executions(now).await?,
+            Duty::OldJobs => report.deleted_jobs = self.delete_old_jobs(now).await?,
+            Duty::OldEmbeddings => report.deleted_embeddings = self.delete_old_embeddings(now).await?,
+            Duty::ExecutionCounts => report.repaired += self.check_execution_counts().await?,
+            Duty::Usage => report.repaired += self.check_usage().await?,
         }
-        Ok(report)
+        Ok(())
+    }
+}
+
+impl Report {
+    /// One line, unless there was nothing to do.
+    fn log(&self) {
+        if *self == Self::default() {
+            return;
+        }
+        tracing::info!(
+            job.name = "maintenance",
+            requeued = self.requeued,
+            interrupted = self.interrupted,
+            announced_again = self.announced_again,
+            dispatched = self.dispatched,
+            jobs_requeued = self.jobs_requeued,
+            jobs_interrupted = self.jobs_interrupted,
+            jobs_announced = self.jobs_announced,
+            deleted_invitations = self.deleted_invitations,
+            deleted_executions = self.deleted_executions,
+            deleted_jobs = self.deleted_jobs,
+            deleted_embeddings = self.deleted_embeddings,
+            repaired = self.repaired,
+            left_out = ?self.left_out,
+            "job ended"
+        );
     }
 }

@@ -15,6 +15,7 @@ use axum::{
     http::{Response, StatusCode},
     routing::{get, post},
 };
+use serde_json::json;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::invoke::InvokeError;
@@ -62,6 +63,11 @@ impl RuntimeApi {
         self.ready.subscribe()
     }
 
+    /// Whether the process has taken a call that it has not answered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        lock(&self.current).is_some()
+    }
+
     /// What the process said about a failed start.
     pub(super) fn init_error(&self) -> Option<String> {
         lock(&self.init_error).clone()
@@ -73,6 +79,8 @@ impl RuntimeApi {
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
             .route("/2018-06-01/runtime/invocation/{id}/error", post(error))
             .route("/2018-06-01/runtime/init/error", post(init_error))
+            .route("/2020-01-01/extension/register", post(register_extension))
+            .route("/2020-01-01/extension/event/next", get(next_extension_event))
             .with_state(self)
     }
 
@@ -122,6 +130,21 @@ async fn response(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, bo
 
 async fn error(State(api): State<Arc<RuntimeApi>>, Path(id): Path<String>, body: Bytes) -> Response<Body> {
     status(api.finish(&id, Err(InvokeError::FunctionError(error_text(&body)))))
+}
+
+/// Functions register an extension without events, so that Lambda sends them SIGTERM before it ends them.
+async fn register_extension(State(api): State<Arc<RuntimeApi>>) -> Response<Body> {
+    let about = json!({ "functionName": api.function, "functionVersion": "$LATEST", "handler": "bootstrap" });
+    let answer = Response::builder()
+        .header("content-type", "application/json")
+        .header("lambda-extension-identifier", uuid::Uuid::new_v4().to_string())
+        .body(Body::from(about.to_string()));
+    answer.unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// There never is one.
+async fn next_extension_event() -> Response<Body> {
+    std::future::pending().await
 }
 
 async fn init_error(State(api): State<Arc<RuntimeApi>>, body: Bytes) -> Response<Body> {

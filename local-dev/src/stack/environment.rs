@@ -15,15 +15,19 @@ use crate::{
 /// Variables that only make sense in the cloud.
 const NOT_LOCAL: [&str; 1] = ["DATABASE_AUTH_TOKEN"];
 
+/// What the template forbids in the cloud and a laptop needs: receivers of webhooks on this machine, without TLS.
+const OPENED: [&str; 2] = ["WEBHOOK_ALLOW_HTTP", "WEBHOOK_ALLOW_PRIVATE_TARGETS"];
+
 /// Names that `cargo dev` hands on from the user's own environment, so that for instance
 /// `OLLAMA_BASE_URL=… cargo dev` works. Where the data lives is not among them: a forgotten
 /// variable must not lead a development system to a real database.
 fn is_handed_on(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "RUST_LOG",
         "RUST_BACKTRACE",
         "TOKEN_MAX_AGE_DAYS",
         "PROVIDER_TIMEOUT_MS",
+        "WEBHOOK_ALLOW_HTTP",
         "WEBHOOK_ALLOW_PRIVATE_TARGETS",
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -34,7 +38,11 @@ fn is_handed_on(name: &str) -> bool {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ];
-    NAMES.contains(&name) || name.ends_with("_BASE_URL") || name.starts_with("EXECUTION_")
+    let starts = ["EXECUTION_", "EMBEDDING_", "JOB_"];
+    let endings = ["_BASE_URL", "_RETENTION_DAYS"];
+    NAMES.contains(&name)
+        || starts.iter().any(|start| name.starts_with(start))
+        || endings.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The variables of our own process that functions are to see.
@@ -94,6 +102,9 @@ impl LocalValues<'_> {
         }
         if name == "DATABASE_URL" {
             return Ok(Some(format!("file:{}", self.database.display())));
+        }
+        if OPENED.contains(&name) {
+            return Ok(Some("true".to_owned()));
         }
         if let Some(secret) = self.secrets.get(name) {
             return Ok(Some(secret.clone()));
@@ -177,6 +188,14 @@ mod tests {
     }
 
     #[test]
+    fn webhooks_may_stay_on_this_machine_unless_the_caller_says_no() {
+        let variables = [("WEBHOOK_ALLOW_HTTP", parameter(Some("false")))];
+        assert_eq!(environment(&variables, &[]).unwrap(), map(&[("WEBHOOK_ALLOW_HTTP", "true")]));
+        let given = [("WEBHOOK_ALLOW_HTTP", "false")];
+        assert_eq!(environment(&variables, &given).unwrap(), map(&given));
+    }
+
+    #[test]
     fn an_unknown_variable_is_an_error_that_names_it() {
         let error = environment(&[("NEW", parameter(None))], &[]).unwrap_err();
         assert!(format!("{error:#}").starts_with("f: NEW: the parameter P has no default"), "{error:#}");
@@ -184,7 +203,15 @@ mod tests {
 
     #[test]
     fn only_harmless_variables_are_handed_on() {
-        for name in ["OLLAMA_BASE_URL", "EXECUTION_LEASE_SECONDS", "RUST_LOG", "HTTPS_PROXY"] {
+        for name in [
+            "OLLAMA_BASE_URL",
+            "VOYAGEAI_BASE_URL",
+            "EMBEDDING_TIMEOUT_MS",
+            "EXECUTION_LEASE_SECONDS",
+            "JOB_RETENTION_DAYS",
+            "RUST_LOG",
+            "HTTPS_PROXY",
+        ] {
             assert!(is_handed_on(name), "{name}");
         }
         for name in ["DATABASE_URL", "DATABASE_AUTH_TOKEN", "AWS_PROFILE", "ENCRYPTION_KEY", "PATH"] {

@@ -6,6 +6,8 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
+use crate::{instant::Timestamp, retries::RetryPolicy, webhooks::TargetPolicy};
+
 /// A text that never shows up in logs.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -68,21 +70,32 @@ impl fmt::Debug for EncryptionKey {
     }
 }
 
-/// Where jobs are announced.
+/// What AWS clients need. Lambda sets all of it but `AWS_ENDPOINT_URL_SQS`.
 #[derive(Debug, Clone)]
-pub struct QueueConfig {
-    /// `EXECUTIONS_QUEUE_URL`.
-    pub executions_url: String,
+pub struct AwsConfig {
     /// `AWS_ENDPOINT_URL_SQS`: another server that speaks the SQS protocol.
-    pub endpoint: Option<String>,
-    /// `AWS_REGION`, set by Lambda.
+    pub sqs_endpoint: Option<String>,
+    /// `AWS_REGION`.
     pub region: String,
-    /// `AWS_ACCESS_KEY_ID`, set by Lambda.
+    /// `AWS_ACCESS_KEY_ID`.
     pub access_key_id: String,
-    /// `AWS_SECRET_ACCESS_KEY`, set by Lambda.
+    /// `AWS_SECRET_ACCESS_KEY`.
     pub secret_access_key: Secret,
-    /// `AWS_SESSION_TOKEN`, set by Lambda.
+    /// `AWS_SESSION_TOKEN`.
     pub session_token: Option<Secret>,
+}
+
+/// How jobs are run.
+#[derive(Debug, Clone, Copy)]
+pub struct JobConfig {
+    /// `JOB_LEASE_SECONDS`: how long a claim holds without a sign of life from its worker, instead of what the job's type
+    /// says.
+    pub lease: Option<Duration>,
+    /// `JOB_RETRY_BASE_MS`: pause before the first retry, instead of what the job's row says.
+    pub retry_base: Option<Duration>,
+    /// `JOB_ANNOUNCE_AGAIN_SECONDS` (120): after how long a job that was announced and that nobody took is announced once
+    /// more. Shorter, and a long queue fills with repetitions.
+    pub announce_again: Duration,
 }
 
 /// How executions are run and retried. Every value has a default that suits production.
@@ -100,12 +113,49 @@ pub struct ExecutionConfig {
     pub drain: Duration,
 }
 
-/// Where webhooks may go.
+impl ExecutionConfig {
+    /// The pauses of executions: four times longer each, at most five minutes, up to a quarter longer at random.
+    pub fn retry_policy(&self) -> RetryPolicy {
+        let cap = Duration::from_secs(300);
+        RetryPolicy { max_attempts: self.max_attempts, base: self.retry_base, factor: 4.0, cap, jitter: 0.25 }
+    }
+}
+
+/// For how many days something is kept after it ended; 0 keeps it for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention(u32);
+
+impl Retention {
+    /// The longest that can be asked for, a hundred years; what is to be kept longer is kept for ever.
+    pub const MOST_DAYS: u32 = 36_500;
+
+    /// Keeps for this many days, at most [`MOST_DAYS`](Self::MOST_DAYS).
+    pub fn days(days: u32) -> Self {
+        Self(days.min(Self::MOST_DAYS))
+    }
+
+    /// What ended before this moment is not kept any more; `None` when everything is.
+    pub fn ends(self, now: Timestamp) -> Option<Timestamp> {
+        (self.0 > 0).then(|| now.plus_seconds(-86_400 * i64::from(self.0)))
+    }
+}
+
+/// How long records are kept.
 #[derive(Debug, Clone, Copy)]
-pub struct WebhookConfig {
-    /// `WEBHOOK_ALLOW_PRIVATE_TARGETS` (`false`): whether webhooks may go to private and loopback addresses, for
-    /// receivers in one's own network and for development.
-    pub allows_private_targets: bool,
+pub struct RetentionConfig {
+    /// `EXECUTION_RETENTION_DAYS` (0, for ever): executions that have ended.
+    pub executions: Retention,
+    /// `JOB_RETENTION_DAYS` (30): jobs that have ended.
+    pub jobs: Retention,
+}
+
+/// How embeddings are computed and kept. Every value has a default that suits production.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddingConfig {
+    /// `EMBEDDING_TIMEOUT_MS` (60000): how long one call of the vendor may take (defect EM-04).
+    pub timeout: Duration,
+    /// `EMBEDDING_RESULT_RETENTION_DAYS` (7): how long vectors are kept after the job that computed them.
+    pub retention_days: u32,
 }
 
 /// Everything that was wrong with the environment, one sentence each.
@@ -188,6 +238,26 @@ impl Env {
         }
     }
 
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.get(name).as_deref() {
+            None | Some("false") => Some(false),
+            Some("true") => Some(true),
+            Some(_) => {
+                self.report(format!("{name} must be true or false"));
+                None
+            }
+        }
+    }
+
+    /// A number without a default: `Some(None)` when the variable is not set.
+    fn optional_number<T: FromStr + PartialOrd + fmt::Display + Copy>(
+        &mut self,
+        name: &str,
+        least: T,
+    ) -> Option<Option<T>> {
+        if self.get(name).is_none() { Some(None) } else { self.number(name, least, least).map(Some) }
+    }
+
     /// Reads `DATABASE_URL` and `DATABASE_AUTH_TOKEN`.
     pub fn database(&mut self) -> Option<DatabaseConfig> {
         let url = self.required("DATABASE_URL", "file:/path/to/database.db or libsql://host")?;
@@ -224,15 +294,18 @@ impl Env {
         key.map(EncryptionKey)
     }
 
-    /// Reads `EXECUTIONS_QUEUE_URL` and the variables that Lambda sets for AWS clients.
-    pub fn queue(&mut self) -> Option<QueueConfig> {
-        let executions_url = self.required("EXECUTIONS_QUEUE_URL", "address of the queue that announces executions");
+    /// The address of a queue, from the variable that names it.
+    pub fn queue_url(&mut self, variable: &str) -> Option<String> {
+        self.required(variable, "address of a queue")
+    }
+
+    /// Reads the variables of [`AwsConfig`].
+    pub fn aws(&mut self) -> Option<AwsConfig> {
         let region = self.required("AWS_REGION", "set by Lambda");
         let access_key_id = self.required("AWS_ACCESS_KEY_ID", "set by Lambda");
         let secret_access_key = self.required("AWS_SECRET_ACCESS_KEY", "set by Lambda");
-        Some(QueueConfig {
-            executions_url: executions_url?,
-            endpoint: self.get("AWS_ENDPOINT_URL_SQS"),
+        Some(AwsConfig {
+            sqs_endpoint: self.get("AWS_ENDPOINT_URL_SQS"),
             region: region?,
             access_key_id: access_key_id?,
             secret_access_key: Secret::new(secret_access_key?),
@@ -240,16 +313,62 @@ impl Env {
         })
     }
 
-    /// Reads the variables of [`WebhookConfig`].
-    pub fn webhooks(&mut self) -> Option<WebhookConfig> {
-        match self.get("WEBHOOK_ALLOW_PRIVATE_TARGETS").as_deref() {
-            None | Some("false") => Some(WebhookConfig { allows_private_targets: false }),
-            Some("true") => Some(WebhookConfig { allows_private_targets: true }),
-            Some(_) => {
-                self.report("WEBHOOK_ALLOW_PRIVATE_TARGETS must be true or false");
-                None
-            }
+    /// Reads the variables of [`EmbeddingConfig`].
+    pub fn embeddings(&mut self) -> Option<EmbeddingConfig> {
+        let timeout = self.number("EMBEDDING_TIMEOUT_MS", 60_000, 1);
+        let retention_days = self.number("EMBEDDING_RESULT_RETENTION_DAYS", 7, 1);
+        Some(EmbeddingConfig { timeout: Duration::from_millis(timeout?), retention_days: retention_days? })
+    }
+
+    /// Reads the variables of [`JobConfig`].
+    pub fn jobs(&mut self) -> Option<JobConfig> {
+        let lease = self.optional_number("JOB_LEASE_SECONDS", 1);
+        let retry_base = self.optional_number("JOB_RETRY_BASE_MS", 1);
+        let announce_again = self.number("JOB_ANNOUNCE_AGAIN_SECONDS", 120, 1);
+        Some(JobConfig {
+            lease: lease?.map(Duration::from_secs),
+            retry_base: retry_base?.map(Duration::from_millis),
+            announce_again: Duration::from_secs(announce_again?),
+        })
+    }
+
+    /// Reads `SHUTDOWN_GRACE_MS`: how long running work may still finish after SIGTERM, 3 s unless set.
+    pub fn shutdown_grace(&mut self) -> Option<Duration> {
+        self.number("SHUTDOWN_GRACE_MS", 3_000, 0).map(Duration::from_millis)
+    }
+
+    /// Reads `WEBHOOK_ALLOW_HTTP` and `WEBHOOK_ALLOW_PRIVATE_TARGETS` (both `false` unless set).
+    pub fn webhook_targets(&mut self) -> Option<TargetPolicy> {
+        let (allows_http, allows_private) =
+            (self.flag("WEBHOOK_ALLOW_HTTP"), self.flag("WEBHOOK_ALLOW_PRIVATE_TARGETS"));
+        Some(TargetPolicy { allows_http: allows_http?, allows_private: allows_private? })
+    }
+
+    /// Reads `WEBHOOK_SIGNATURE_KEY`: signs webhooks that no secret of a destination signs.
+    pub fn webhook_signature_key(&mut self) -> Option<Secret> {
+        let purpose = "at least 32 random characters that sign webhooks of destinations without a secret of their own";
+        let key = self.required("WEBHOOK_SIGNATURE_KEY", purpose)?;
+        if key.chars().count() < 32 {
+            self.report("WEBHOOK_SIGNATURE_KEY is too short: it needs at least 32 characters");
+            return None;
         }
+        Some(Secret::new(key))
+    }
+
+    /// Reads the variables of [`RetentionConfig`].
+    pub fn retention(&mut self) -> Option<RetentionConfig> {
+        let executions = self.retention_of("EXECUTION_RETENTION_DAYS", 0);
+        let jobs = self.retention_of("JOB_RETENTION_DAYS", 30);
+        Some(RetentionConfig { executions: executions?, jobs: jobs? })
+    }
+
+    fn retention_of(&mut self, name: &str, default: u32) -> Option<Retention> {
+        let days = self.number(name, default, 0)?;
+        if days > Retention::MOST_DAYS {
+            self.report(format!("{name} must be at most {}; 0 keeps for ever", Retention::MOST_DAYS));
+            return None;
+        }
+        Some(Retention::days(days))
     }
 
     /// Reads the variables of [`ExecutionConfig`].
@@ -278,8 +397,9 @@ mod tests {
     }
 
     fn everything(env: &mut Env) -> Option<()> {
-        let parts = (env.database(), env.session(), env.encryption_key(), env.queue(), env.executions());
-        matches!(parts, (Some(_), Some(_), Some(_), Some(_), Some(_))).then_some(())
+        let parts = (env.database(), env.session(), env.encryption_key(), env.aws(), env.executions());
+        let queue = env.queue_url("EXECUTIONS_QUEUE_URL");
+        matches!((parts, queue), ((Some(_), Some(_), Some(_), Some(_), Some(_)), Some(_))).then_some(())
     }
 
     #[test]
@@ -305,6 +425,58 @@ mod tests {
             assert_eq!(problems.iter().filter(|problem| problem.starts_with(name)).count(), 1, "{name}: {problems:?}");
         }
         assert_eq!(problems.len(), 8, "{problems:?}");
+    }
+
+    #[test]
+    fn retention_is_in_days_and_0_keeps_for_ever() {
+        let now: Timestamp = "2026-03-02T00:00:00.000Z".parse().unwrap();
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::retention);
+        let unset = read(&[]).unwrap();
+        assert_eq!(unset.executions.ends(now), None);
+        assert_eq!(unset.jobs.ends(now), Some(now.plus_seconds(-30 * 86_400)));
+        let set = read(&[("EXECUTION_RETENTION_DAYS", "1"), ("JOB_RETENTION_DAYS", "0")]).unwrap();
+        assert_eq!((set.executions.ends(now), set.jobs.ends(now)), (Some(now.plus_seconds(-86_400)), None));
+        let longest = read(&[("JOB_RETENTION_DAYS", "36500")]).unwrap().jobs.ends(now).unwrap();
+        assert!(longest.to_string().starts_with("1926-"), "{longest}");
+        for odd in ["36501", "4294967295", "-1", "1.5", "ever"] {
+            let ConfigError(problems) = read(&[("JOB_RETENTION_DAYS", odd)]).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with("JOB_RETENTION_DAYS"), "{odd}: {problems:?}");
+        }
+    }
+
+    #[test]
+    fn webhooks_go_nowhere_special_unless_configuration_says_so() {
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_targets);
+        assert_eq!(read(&[]), Ok(TargetPolicy { allows_http: false, allows_private: false }));
+        let given = [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "false")];
+        assert_eq!(read(&given), Ok(TargetPolicy { allows_http: true, allows_private: false }));
+        let given = [("WEBHOOK_ALLOW_HTTP", "yes"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "1")];
+        assert_eq!(read(&given).unwrap_err().0.len(), 2);
+    }
+
+    #[test]
+    fn the_key_that_signs_webhooks_is_required_and_long() {
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_signature_key);
+        for given in [&[][..], &[("WEBHOOK_SIGNATURE_KEY", "31 characters are one too few !")]] {
+            let ConfigError(problems) = read(given).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with("WEBHOOK_SIGNATURE_KEY"), "{problems:?}");
+        }
+        let key = "32 characters are exactly enough";
+        assert_eq!(read(&[("WEBHOOK_SIGNATURE_KEY", key)]).unwrap().reveal(), key);
+    }
+
+    #[test]
+    fn executions_wait_four_times_longer_each_time() {
+        let policy = load_from(env(&[]), Env::executions).unwrap().retry_policy();
+        let pauses = [1, 2, 3, 4].map(|attempt| policy.pause(attempt, None, 0.0).map(|pause| pause.as_secs()));
+        assert_eq!(pauses, [Some(2), Some(8), Some(32), None]);
+    }
+
+    #[test]
+    fn the_settings_of_jobs_are_optional() {
+        let jobs = load_from(env(&[("JOB_LEASE_SECONDS", "2")]), Env::jobs).unwrap();
+        assert_eq!((jobs.lease, jobs.retry_base), (Some(Duration::from_secs(2)), None));
+        assert!(load_from(env(&[("JOB_RETRY_BASE_MS", "0")]), Env::jobs).is_err());
     }
 
     #[test]

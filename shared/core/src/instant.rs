@@ -1,6 +1,6 @@
 //! Instants as the contract writes them: UTC, exactly three fractional digits, `Z` (contract 1.4).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -13,6 +13,11 @@ impl Timestamp {
     /// The present moment, cut to milliseconds.
     pub fn now() -> Self {
         Self(Utc::now().trunc_subsecs(3))
+    }
+
+    /// Reads a date as HTTP headers have it: `Sun, 01 Mar 2026 12:00:00 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text).ok().map(|instant| Self(instant.with_timezone(&Utc)))
     }
 
     /// This instant moved by `seconds`, backwards when negative.
@@ -28,6 +33,18 @@ impl Timestamp {
         Self(moved.unwrap_or(self.0))
     }
 
+    /// This instant moved back by `duration`.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).map_or(i64::MIN, i64::wrapping_neg))
+    }
+
+    /// This instant moved on by `duration`.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// This instant without its fraction of a second.
     #[must_use]
     pub fn whole_second(self) -> Self {
@@ -37,6 +54,11 @@ impl Timestamp {
     /// Seconds since 1970.
     pub fn unix_seconds(self) -> i64 {
         self.0.timestamp()
+    }
+
+    /// Milliseconds since 1970.
+    pub fn unix_millis(self) -> i64 {
+        self.0.timestamp_millis()
     }
 
     /// Milliseconds from `earlier` to this instant; negative when it lies before.

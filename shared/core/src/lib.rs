@@ -4,8 +4,10 @@
 
 pub mod api_keys;
 pub mod calibration;
+mod claims;
 pub mod comments;
 pub mod config;
+pub mod cursors;
 pub mod db;
 pub mod deployments;
 pub mod documents;
@@ -23,6 +25,8 @@ pub mod pagination;
 pub mod passwords;
 pub mod prompts;
 pub mod provider_name;
+pub mod retries;
+pub mod retry_after;
 pub mod schemas;
 pub mod secrets;
 pub mod settings;
@@ -30,6 +34,7 @@ pub mod templates;
 pub mod test_data;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod usage;
 pub mod users;
 pub mod webhooks;

@@ -18,7 +18,10 @@ use axum::{
 };
 use futures::future::BoxFuture;
 use lambda_http::request::RequestContext;
-use shared_core::ids;
+use shared_core::{
+    ids,
+    trace::{self, TraceId},
+};
 use tower::Service;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
@@ -120,9 +123,10 @@ async fn observe(request: Request<Body>, next: Next) -> Response {
     let id = request_id(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
-    let span = tracing::info_span!("request", request_id = %id);
+    let trace = trace_id(&request);
+    let span = tracing::info_span!("request", request_id = %id, trace.id = %trace);
 
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = trace::scope(trace, next.run(request)).instrument(span.clone()).await;
 
     let caller = response.extensions().get::<Caller>();
     let kind = caller.map_or("nobody", |caller| if caller.api_key_id.is_some() { "api-key" } else { "user" });
@@ -141,6 +145,15 @@ async fn observe(request: Request<Body>, next: Next) -> Response {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
     response
+}
+
+/// The trace that the caller or Lambda names, or a new one.
+fn trace_id(request: &Request<Body>) -> TraceId {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    header("traceparent")
+        .and_then(TraceId::of_traceparent)
+        .or_else(|| header("x-amzn-trace-id").and_then(TraceId::of_amazon))
+        .unwrap_or_else(TraceId::random)
 }
 
 /// API Gateway's id of the request, or one of our own.

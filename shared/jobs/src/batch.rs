@@ -44,7 +44,7 @@ fn failure(id: String) -> BatchItemFailure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::queue::ExecutionMessage;
+    use crate::message::JobMessage;
 
     fn event(bodies: &[&str]) -> SqsEvent {
         let records: Vec<_> = (0..)
@@ -56,15 +56,10 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_failed_comes_again() {
-        let batch =
-            event(&[r#"{"executionId":"good"}"#, "garbage", r#"{"executionId":"bad"}"#, r#"{"executionId":"good"}"#]);
-        let response = run_batch(
-            batch,
-            async |message: ExecutionMessage| {
-                if message.execution_id == "bad" { Err("no database") } else { Ok(()) }
-            },
-        )
-        .await;
+        let batch = event(&[r#"{"id":"good"}"#, "garbage", r#"{"id":"bad"}"#, r#"{"id":"good"}"#]);
+        let response =
+            run_batch(batch, async |message: JobMessage| if message.id == "bad" { Err("no database") } else { Ok(()) })
+                .await;
         let failed: Vec<_> =
             response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
         assert_eq!(failed, ["m1", "m2"]);

@@ -1,12 +1,32 @@
-//! What job functions and those who create jobs share: messages, the queue client, dispatch, the batch runner.
+//! How work is done in the background: job types, the queue, admission, the runner and what it writes down.
 //!
 //! The rule that loses nothing: facts and intent are written in one transaction, and only then announced. A message is a
-//! nudge; it may come twice, late or never.
+//! nudge; it may come twice, late or never. Whoever works claims the row first, and every later write is fenced.
+//!
+//! To add a type of job: describe it in [`types`], write its [`Work`] in a function crate whose `main.rs` calls [`serve`],
+//! and give it a queue in the template.
 
 mod batch;
+mod context;
 mod dispatcher;
+mod function;
+mod job;
+mod ledger;
+mod message;
+mod metrics;
 mod queue;
+mod runner;
+mod shutdown;
+pub mod types;
 
 pub use batch::run_batch;
+pub use context::JobContext;
 pub use dispatcher::Dispatcher;
-pub use queue::{ExecutionMessage, MAX_DELAY, Queue, QueueError};
+pub use function::{Function, Invocation, JobFunction, serve};
+pub use job::{JobKind, JobType};
+pub use ledger::{Claimed, Ended, Executions, JobDone, Jobs, Ledger};
+pub use message::JobMessage;
+pub use metrics::JobEnd;
+pub use queue::{MAX_DELAY, QueueError, Queues};
+pub use runner::{Failure, Runner, Stop, Work};
+pub use shutdown::Shutdown;

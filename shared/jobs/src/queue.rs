@@ -1,22 +1,19 @@
-//! The queue that announces executions. A message holds an id and nothing else; the row holds the facts.
+//! The queues that announce work. A message holds an id and nothing else that matters; the row holds the facts.
 
-use std::{sync::OnceLock, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use aws_sdk_sqs::{
     Client, Config,
     config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
     types::SendMessageBatchRequestEntry,
 };
-use serde::{Deserialize, Serialize};
-use shared_core::config::QueueConfig;
+use shared_core::config::{AwsConfig, Env};
 
-/// An announcement: this execution may have something to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ExecutionMessage {
-    /// Id of the execution.
-    pub execution_id: String,
-}
+use crate::{job::JobKind, message::JobMessage};
 
 /// The queue could not be reached, or did not take every message. Nothing is lost: maintenance announces again.
 #[derive(Debug, thiserror::Error)]
@@ -30,26 +27,36 @@ pub const MAX_DELAY: Duration = Duration::from_secs(900);
 /// A caller waits for the announcement, so there is one try, and not a long one; maintenance tries again.
 const SEND_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// The executions queue; the client is made when the first message is sent, not at cold start.
+/// The queues that a function may write to. The client is made when the first message is sent, not at cold start.
+#[derive(Debug, Clone)]
+pub struct Queues(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Queue {
-    config: QueueConfig,
+struct Inner {
+    aws: AwsConfig,
+    /// Addresses by the variable that holds them.
+    urls: BTreeMap<&'static str, String>,
     client: OnceLock<Client>,
 }
 
-impl Queue {
-    /// The configured queue.
-    pub fn new(config: QueueConfig) -> Self {
-        Self { config, client: OnceLock::new() }
+impl Queues {
+    /// Reads the addresses of the queues of these kinds; see [`shared_core::config::load`].
+    pub fn read(env: &mut Env, kinds: &[JobKind]) -> Option<Self> {
+        let urls: Vec<_> = kinds.iter().map(|kind| (kind.queue, env.queue_url(kind.queue))).collect();
+        let aws = env.aws();
+        let urls = urls.into_iter().map(|(variable, url)| Some((variable, url?))).collect::<Option<_>>()?;
+        Some(Self(Arc::new(Inner { aws: aws?, urls, client: OnceLock::new() })))
     }
 
-    /// Announces executions, to be looked at after `delay` (whole seconds, rounded up, at most [`MAX_DELAY`]).
-    pub async fn announce(&self, ids: &[String], delay: Duration) -> Result<(), QueueError> {
+    /// Announces rows, to be looked at after `delay` (whole seconds, rounded up, at most [`MAX_DELAY`]).
+    pub async fn announce(&self, kind: JobKind, ids: &[String], delay: Duration) -> Result<(), QueueError> {
+        let missing = || QueueError(format!("this function does not know {}", kind.queue));
+        let url = self.0.urls.get(kind.queue).ok_or_else(missing)?;
         for chunk in ids.chunks(BATCH) {
             let answer = self
                 .client()
                 .send_message_batch()
-                .queue_url(&self.config.executions_url)
+                .queue_url(url)
                 .set_entries(Some(chunk.iter().map(|id| entry(id, delay)).collect::<Result<_, _>>()?))
                 .send()
                 .await
@@ -62,8 +69,8 @@ impl Queue {
     }
 
     fn client(&self) -> &Client {
-        self.client.get_or_init(|| {
-            let QueueConfig { endpoint, region, access_key_id, secret_access_key, session_token, .. } = &self.config;
+        self.0.client.get_or_init(|| {
+            let AwsConfig { sqs_endpoint, region, access_key_id, secret_access_key, session_token } = &self.0.aws;
             let session = session_token.as_ref().map(|token| token.reveal().to_owned());
             let credentials = Credentials::new(access_key_id, secret_access_key.reveal(), session, None, "environment");
             let mut config = Config::builder()
@@ -72,15 +79,14 @@ impl Queue {
                 .credentials_provider(credentials)
                 .retry_config(RetryConfig::disabled())
                 .timeout_config(TimeoutConfig::builder().operation_timeout(SEND_TIMEOUT).build());
-            config.set_endpoint_url(endpoint.clone());
+            config.set_endpoint_url(sqs_endpoint.clone());
             Client::from_conf(config.build())
         })
     }
 }
 
 fn entry(id: &str, delay: Duration) -> Result<SendMessageBatchRequestEntry, QueueError> {
-    let message = ExecutionMessage { execution_id: id.to_owned() };
-    let body = serde_json::to_string(&message).map_err(|error| QueueError(error.to_string()))?;
+    let body = serde_json::to_string(&JobMessage::new(id)).map_err(|error| QueueError(error.to_string()))?;
     let seconds = delay.min(MAX_DELAY).as_millis().div_ceil(1000);
     SendMessageBatchRequestEntry::builder()
         .id(id)

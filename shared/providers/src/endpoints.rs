@@ -99,8 +99,19 @@ const fn variable(provider: ProviderName) -> &'static str {
     }
 }
 
-/// The base URL in `value`, or the rule that it breaks. The value itself is not repeated: it may hold a password.
+/// The base URL of a provider in `value`, or the rule that it breaks.
 fn base_url(provider: ProviderName, value: &str) -> Result<String, &'static str> {
+    Ok(without(path_start(provider), &checked_url(value)?).to_owned())
+}
+
+/// The URL without what the vendor's paths start with.
+pub(crate) fn without<'a>(path_start: &str, base: &'a str) -> &'a str {
+    base.strip_suffix(path_start).unwrap_or(base).trim_end_matches('/')
+}
+
+/// The URL in `value` without a trailing slash, or the rule that it breaks. The value itself is not repeated: it may
+/// hold a password.
+pub(crate) fn checked_url(value: &str) -> Result<String, &'static str> {
     let url = Url::parse(value).map_err(|_| "must be a URL such as https://host/path")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("must start with http:// or https:// and name a host");
@@ -111,9 +122,7 @@ fn base_url(provider: ProviderName, value: &str) -> Result<String, &'static str>
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not contain a query or a fragment");
     }
-    let base = url.as_str().trim_end_matches('/');
-    let base = base.strip_suffix(path_start(provider)).unwrap_or(base);
-    Ok(base.trim_end_matches('/').to_owned())
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// What the vendor's paths start with, so that a base URL need not end with it.

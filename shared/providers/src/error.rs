@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use shared_core::ProviderName;
 
+use crate::vendor::Vendor;
+
 /// What kind of failure, by the class names of contract section 11.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -70,7 +72,7 @@ impl ProviderError {
 
     /// There is no active key for this provider.
     pub fn not_configured(provider: ProviderName) -> Self {
-        Self::unavailable(format!("there is no API key for {}", vendor_name(provider))).of_kind(FailureKind::Auth)
+        Self::no_key(provider)
     }
 
     /// The provider takes no files, and the execution has one.
@@ -122,9 +124,14 @@ impl ProviderError {
         Self::new(ErrorClass::ProviderUnavailable, message)
     }
 
+    /// There is no key for this vendor.
+    pub(crate) fn no_key(vendor: impl Vendor) -> Self {
+        Self::unavailable(format!("there is no API key for {}", vendor.shown_name())).of_kind(FailureKind::Auth)
+    }
+
     /// The key holds characters that no header can hold.
-    pub(crate) fn unsendable_key(provider: ProviderName) -> Self {
-        let message = format!("the API key for {} contains characters that cannot be sent", vendor_name(provider));
+    pub(crate) fn unsendable_key(vendor: impl Vendor) -> Self {
+        let message = format!("the API key for {} contains characters that cannot be sent", vendor.shown_name());
         Self::unavailable(message).of_kind(FailureKind::Auth)
     }
 

@@ -1,17 +1,18 @@
 //! Reading vendors' error answers.
 
-mod rules;
+pub(crate) mod rules;
 
 use std::time::Duration;
 
-use chrono::Utc;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
+use shared_core::Timestamp;
 
 use crate::{
     error::{ErrorClass, FailureKind, ProviderError},
     http::Session,
     retry_after,
+    vendor::Vendor,
 };
 
 /// The longest vendor message that is passed on, in characters.
@@ -29,7 +30,7 @@ struct VendorError {
 
 /// An answer that is not 2xx, as a [`ProviderError`]. `model` is the model that the call was about.
 pub(crate) fn read(
-    session: &Session,
+    session: &Session<impl Vendor>,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
@@ -40,8 +41,9 @@ pub(crate) fn read(
     let told = said.message.as_deref().unwrap_or(&raw);
     // The key goes before the text is cut, so that no half of it remains.
     let message = cut(session.redact(told).trim(), MAX_MESSAGE);
-    let wait = retry_after::read(headers, Utc::now()).or(said.wait);
-    let kind = rules::kind(session.provider, status, &said.codes, said.message.as_deref().unwrap_or_default());
+    let wait = retry_after::read(headers, Timestamp::now()).or(said.wait);
+    let rules = session.provider.error_rules();
+    let kind = rules::kind(&rules, status, &said.codes, said.message.as_deref().unwrap_or_default());
     if let (FailureKind::UnknownModel, Some(model)) = (kind, model) {
         let text = format!("{} has no model \"{model}\": {message}", session.vendor());
         let unknown = ProviderError::new(ErrorClass::ModelNotSupported, session.redact(&text));
@@ -84,7 +86,7 @@ impl VendorError {
             self.codes.extend(violation.get("quotaId").and_then(Value::as_str).map(str::to_owned));
         }
         let seconds = text("retryDelay").and_then(|delay| delay.strip_suffix('s'));
-        self.wait = self.wait.or_else(|| retry_after::seconds(seconds?));
+        self.wait = self.wait.or_else(|| shared_core::retry_after::parse(seconds?, Timestamp::now()));
     }
 }
 

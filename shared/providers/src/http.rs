@@ -13,12 +13,13 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use shared_core::ProviderName;
+use shared_core::{ProviderName, trace};
 
 use crate::{
-    error::{ErrorClass, ProviderError, vendor_name},
+    error::{ErrorClass, ProviderError},
     failure,
     secret::ApiKey,
+    vendor::Vendor,
 };
 
 /// How long connecting may take, the TLS handshake included.
@@ -107,9 +108,9 @@ pub(crate) struct Answered<T> {
 }
 
 /// One vendor, reached with one key.
-pub(crate) struct Session {
+pub(crate) struct Session<V = ProviderName> {
     connection: Connection,
-    pub(crate) provider: ProviderName,
+    pub(crate) provider: V,
     /// Sent with every request; the key among them, marked as sensitive.
     headers: HeaderMap,
     /// What to keep out of error texts; `None` for a vendor without keys.
@@ -125,22 +126,22 @@ pub(crate) struct Connection {
     pub(crate) timeout: Duration,
 }
 
-impl Session {
+impl<V: Vendor> Session<V> {
     /// A session that sends the key with every request: `prefix` + key in this header.
     pub(crate) fn with_key(
         connection: Connection,
-        provider: ProviderName,
+        provider: V,
         header: HeaderName,
         prefix: &str,
         api_key: &str,
     ) -> Result<Self, ProviderError> {
-        let key = ApiKey::new(api_key).ok_or_else(|| ProviderError::not_configured(provider))?;
+        let key = ApiKey::new(api_key).ok_or_else(|| ProviderError::no_key(provider))?;
         let value = key.header(prefix).ok_or_else(|| ProviderError::unsendable_key(provider))?;
         Ok(Self { connection, provider, headers: HeaderMap::from_iter([(header, value)]), key: Some(key) })
     }
 
     /// A session with a vendor that has no keys.
-    pub(crate) fn without_key(connection: Connection, provider: ProviderName) -> Self {
+    pub(crate) fn without_key(connection: Connection, provider: V) -> Self {
         Self { connection, provider, headers: HeaderMap::new(), key: None }
     }
 
@@ -152,7 +153,7 @@ impl Session {
 
     /// The vendor's name as people write it.
     pub(crate) fn vendor(&self) -> &'static str {
-        vendor_name(self.provider)
+        self.provider.shown_name()
     }
 
     /// By when a generation must be done that starts now.
@@ -224,7 +225,10 @@ impl Session {
         deadline: Deadline,
     ) -> Result<Reply, ProviderError> {
         let started = Instant::now();
-        let request = request.headers(self.headers.clone()).timeout(deadline.remaining());
+        let mut request = request.headers(self.headers.clone()).timeout(deadline.remaining());
+        if let Some(trace) = trace::current() {
+            request = request.header("traceparent", trace.traceparent());
+        }
         let response = request.send().await.map_err(|error| self.no_answer(error, deadline))?;
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {

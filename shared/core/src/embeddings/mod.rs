@@ -1,11 +1,14 @@
-//! Embedding deployments: named configurations of Voyage AI, and the jobs that they create (contract 16).
+//! Embedding deployments: named configurations of Voyage AI, the jobs that they create, and what those computed (contract
+//! 16). `job-embedding` runs the jobs.
 
 mod input;
+mod results;
 mod store;
 
 use serde::{Deserialize, Serialize};
 
 pub use input::{EmbeddingInputType, EmbeddingInputs, EmbeddingModel, InputsTooLarge};
+pub use results::{Embeddings, delete_expired_results, find_result, with_vectors};
 pub(crate) use store::forget_destination;
 pub use store::{EmbeddingOrder, delete, find, find_by_name, list};
 
@@ -14,9 +17,11 @@ use crate::{
     documents::Document,
     ids,
     instant::Timestamp,
-    jobs::{self, Job},
     settings::{self, DestinationError},
 };
+
+/// The type of the jobs that compute embeddings.
+pub const JOB_TYPE: &str = "generate-embedding";
 
 /// A stored embedding deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,15 +133,13 @@ pub async fn update(
     Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
 }
 
-/// Records the job that computes embeddings with this deployment's configuration, and tells its id (defect EM-01).
-pub async fn run(db: &Db, name: &str, inputs: EmbeddingInputs, now: Timestamp) -> Result<String, EmbeddingError> {
+/// What a job must do that computes embeddings of these texts with this deployment's configuration; what the vendor would
+/// refuse is refused here (defect EM-05).
+pub async fn prepare(db: &Db, name: &str, inputs: EmbeddingInputs) -> Result<EmbeddingWork, EmbeddingError> {
     let found = find_by_name(db, name).await?.ok_or(EmbeddingError::NotFound)?.data;
     inputs.check_size(found.model)?;
     let EmbeddingDeployment { model, input_type, webhook_destination_ids, .. } = found;
-    let work = EmbeddingWork { inputs, model, input_type, webhook_destination_ids };
-    let id = ids::new_id();
-    db.write(vec![jobs::insert(&id, &Job::embedding(&work), now)]).await?;
-    Ok(id)
+    Ok(EmbeddingWork { inputs, model, input_type, webhook_destination_ids })
 }
 
 #[cfg(test)]

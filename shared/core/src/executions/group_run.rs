@@ -17,7 +17,7 @@ use crate::{
     test_data::{self, RunItem},
 };
 
-/// Runs of people go first: a lower number is served earlier.
+/// Runs of people go first: a lower number is served earlier. Among group runs prompts take turns.
 const PRIORITY: i64 = 10;
 /// How many executions one request may make.
 const MOST_EXECUTIONS: usize = 10_000;

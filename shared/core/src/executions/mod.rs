@@ -1,9 +1,10 @@
 //! Executions: one run of a prompt or text by one model (contract 9).
 //!
 //! `create` records what shall run and `group_run` the same for a whole group of test data, `pipeline` moves it along,
-//! `prepare` says what is sent, `outcome` what became of it, `provider_call` what the vendor told
-//! about it, `store` reads for the screens.
+//! `prepare` says what is sent, `outcome` what became of it, `provider_call` what the vendor told about it, `store` reads for
+//! the screens. `counters` holds the kept counters against the facts.
 
+mod counters;
 mod create;
 mod group_run;
 mod outcome;
@@ -16,12 +17,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use counters::{CountDifference, count_differences, prompt_after, recount, total_agrees};
 pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
 pub use group_run::create_group_run;
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};
 pub use provider_call::{ProviderCall, TokenUsage};
-pub use store::{CsvRow, ExecutionFilter, ExecutionOrder, Stats, csv_rows, find, list, stats, update_fields};
+pub use store::{
+    CsvRow, ExecutionFilter, ExecutionOrder, Stats, csv_rows, delete_ended, find, list, stats, update_fields,
+};
 
 use crate::{instant::Timestamp, provider_name::ProviderName};
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ProviderCall;
+use super::{ExecutionStatus, ProviderCall};
 use crate::schemas::check_result;
 
 /// What a model answered.
@@ -57,11 +57,19 @@ impl Outcome {
         Self::Completed(members)
     }
 
-    pub(super) fn status(&self) -> &'static str {
+    /// The status that it leaves.
+    pub const fn status(&self) -> ExecutionStatus {
         match self {
-            Self::Completed(_) => "completed",
-            Self::Failed(_) => "failed",
+            Self::Completed(_) => ExecutionStatus::Completed,
+            Self::Failed(_) => ExecutionStatus::Failed,
         }
+    }
+
+    /// Tokens that went in and came out.
+    pub fn tokens(&self) -> Option<(u64, u64)> {
+        let Self::Completed(members) = self else { return None };
+        let tokens = |name: &str| members.get(name).and_then(Value::as_u64).unwrap_or_default();
+        Some((tokens("input_tokens_used"), tokens("output_tokens_used")))
     }
 
     /// The members to be merged into the document.

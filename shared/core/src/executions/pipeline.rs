@@ -2,7 +2,8 @@
 //!
 //! The database decides everything; a queue message is only a nudge. An execution *occupies* one of its provider's
 //! places while `dispatched_at` is set: from dispatch until it ends or goes back to waiting. Each step is one conditional
-//! update, so a step may be repeated, come late or never, and a process may die anywhere.
+//! update, so a step may be repeated, come late or never, and a process may die anywhere. One that was cancelled while it
+//! ran keeps its place until its worker has let go of the provider, or the lease is over.
 //!
 //! ```text
 //! pending ─► (dispatched) ─► running ─► completed | failed
@@ -12,20 +13,24 @@ use std::time::Duration;
 
 use super::{Execution, ExecutionStatus, Outcome, find};
 use crate::{
-    db::{Db, DbError, Row, Rows, Statement},
+    claims::{self, changed_one},
+    db::{Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
     params,
     provider_name::ProviderName,
+    trace::TraceId,
 };
 
 /// Ids of the next waiting executions of provider `?1` in the order in which they are served, as many as it has free
-/// places. `?2` is now, `?3` the provider's default limit.
+/// places: people before group runs, and these turn by turn. `?2` is now, `?3` the provider's default limit; the setting
+/// of type `provider-limits` wins over it.
 const NEXT_IN_LINE: &str = "SELECT id FROM executions
     WHERE provider = ?1 AND status = 'pending' AND dispatched_at IS NULL
         AND (next_attempt_at IS NULL OR next_attempt_at <= ?2)
-    ORDER BY priority, created_at, id
-    LIMIT max(0, COALESCE((SELECT max_running FROM provider_limits WHERE provider = ?1), ?3)
+    ORDER BY priority, turn, created_at, id
+    LIMIT max(0, COALESCE((SELECT json_extract(data, '$.max_running') FROM settings
+            WHERE type = 'provider-limits' AND identifier = ?1), ?3)
         - (SELECT count(*) FROM executions WHERE provider = ?1 AND dispatched_at IS NOT NULL))";
 
 /// Gives the provider's free places to the next waiting executions and returns their ids, which are then announced.
@@ -49,17 +54,22 @@ pub struct Claim {
     pub id: String,
     /// Number of this attempt, 1 for the first; fences every later write.
     pub attempt: u32,
+    /// When it was claimed. An attempt that is handed back gives its number to the next one, and this tells them apart.
+    pub claimed_at: Timestamp,
     /// The document.
     pub execution: Execution,
     /// When the execution was created.
     pub created_at: Timestamp,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceId>,
 }
 
 /// The answer of a claiming update.
-const CLAIMED: &str = "RETURNING id, attempt, data, created_at";
+const CLAIMED: &str = "RETURNING id, attempt, started_at, data, created_at, trace_id";
 
-/// Takes the execution that a message names: a dispatched one, or one whose worker has gone silent. `None` when there
-/// is nothing to do: it has ended, waits for its turn, or another worker holds it.
+/// Takes the execution that a message names: a dispatched one, or one whose worker has gone silent and that has attempts
+/// left. `None` when there is nothing to do: it has ended, waits for its turn, or another worker holds it. What waits is
+/// always worth a try, also when `max_attempts` has been lowered since: it would keep its place for ever.
 pub async fn claim(
     db: &Db,
     id: &str,
@@ -70,11 +80,11 @@ pub async fn claim(
     let sql = format!(
         "UPDATE executions SET status = 'running', attempt = attempt + 1, lease_until = ?3, started_at = ?2,
             updated_at = ?2, next_attempt_at = NULL
-        WHERE id = ?1 AND attempt < ?4 AND dispatched_at IS NOT NULL
-            AND (status = 'pending' OR (status = 'running' AND lease_until < ?2))
+        WHERE id = ?1 AND dispatched_at IS NOT NULL
+            AND (status = 'pending' OR (status = 'running' AND lease_until < ?2 AND attempt < ?4))
         {CLAIMED}"
     );
-    let statement = Statement::new(sql, params![id, now, end_of(lease, now), max_attempts]);
+    let statement = Statement::new(sql, params![id, now, now.plus(lease), max_attempts]);
     db.write(vec![statement]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -91,7 +101,7 @@ pub async fn claim_next(
         WHERE id = (SELECT id FROM ({NEXT_IN_LINE}) LIMIT 1)
         {CLAIMED}"
     );
-    let params = params![provider.as_str(), now, provider.default_concurrency(), end_of(lease, now)];
+    let params = params![provider.as_str(), now, provider.default_concurrency(), now.plus(lease)];
     db.write(vec![Statement::new(sql, params)]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -99,7 +109,7 @@ pub async fn claim_next(
 /// answer is of no use.
 pub async fn extend(db: &Db, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE executions SET lease_until = ?3 WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, end_of(lease, now)]);
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now.plus(lease)]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -109,7 +119,7 @@ pub async fn finish(db: &Db, claim: &Claim, outcome: &Outcome, now: Timestamp) -
             dispatched_at = NULL, lease_until = NULL
         WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
     let members = to_json(&outcome.members());
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, outcome.status(), members, now]);
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, outcome.status().as_str(), members, now]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -122,12 +132,13 @@ pub async fn retry_at(db: &Db, claim: &Claim, reason: &str, when: Timestamp, now
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
-/// Gives an execution back untried, for instance when the process must stop: the attempt does not count.
+/// Gives an execution back untried, for instance when the process must stop: the attempt does not count. Sent again after
+/// a lost answer, it leaves the next attempt alone, which has the same number.
 pub async fn hand_back(db: &Db, claim: &Claim, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE executions SET status = 'pending', attempt = attempt - 1, dispatched_at = NULL,
             lease_until = NULL, started_at = NULL, updated_at = ?3
-        WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now]);
+        WHERE id = ?1 AND attempt = ?2 AND status = 'running' AND started_at = ?4";
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now, claim.claimed_at]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -146,10 +157,12 @@ pub enum CancelError {
 }
 
 /// Cancels a pending or running execution (decision E-08) and tells its provider, which may have a free place now. The
-/// worker of a running one notices at its next sign of life; its late answer is discarded.
+/// worker of a running one notices at its next sign of life, and only then gives the place back ([`release`]): until then
+/// the provider works on the call. Its late answer is discarded.
 pub async fn cancel(db: &Db, id: &str, now: Timestamp) -> Result<ProviderName, CancelError> {
     let sql = "UPDATE executions SET status = 'failed', completed_at = ?2, updated_at = ?2,
-            dispatched_at = NULL, lease_until = NULL, next_attempt_at = NULL,
+            dispatched_at = CASE status WHEN 'running' THEN dispatched_at END,
+            lease_until = CASE status WHEN 'running' THEN lease_until END, next_attempt_at = NULL,
             data = json_set(data, '$.error_message', 'Execution cancelled by user')
         WHERE id = ?1 AND status IN ('pending', 'running') RETURNING provider";
     let cancelled = db.write(vec![Statement::new(sql, params![id, now])]).await?.remove(0);
@@ -158,6 +171,14 @@ pub async fn cancel(db: &Db, id: &str, now: Timestamp) -> Result<ProviderName, C
     }
     let found = find(db, id).await?.ok_or(CancelError::NotFound)?;
     Err(CancelError::AlreadyFinished(found.status.as_str()))
+}
+
+/// Gives the place of a cancelled execution back, once its worker has let go of the provider.
+pub async fn release(db: &Db, claim: &Claim) -> Result<(), DbError> {
+    let sql = "UPDATE executions SET dispatched_at = NULL, lease_until = NULL
+        WHERE id = ?1 AND attempt = ?2 AND status IN ('completed', 'failed') AND dispatched_at IS NOT NULL";
+    db.write(vec![Statement::new(sql, params![&claim.id, claim.attempt])]).await?;
+    Ok(())
 }
 
 /// The provider of a pending execution whose waiting time is over, for a message that found nothing to claim.
@@ -170,6 +191,18 @@ pub async fn find_waiting_provider(db: &Db, id: &str) -> Result<Option<ProviderN
 pub async fn providers_with_waiting(db: &Db) -> Result<Vec<ProviderName>, DbError> {
     let sql = "SELECT DISTINCT provider FROM executions WHERE status = 'pending' AND dispatched_at IS NULL";
     db.read(sql, params![]).await?.rows.iter().map(provider_of).collect()
+}
+
+/// Cancelled executions whose worker died before it noticed. The plus keeps the planner away from the index that leads to
+/// all that have ever ended.
+const ABANDONED: &str = "SELECT id FROM executions
+    WHERE dispatched_at IS NOT NULL AND lease_until < ?1 AND +status IN ('completed', 'failed')";
+
+/// How the database finds them, for the test that it does not walk through all that have ended.
+#[cfg(test)]
+pub(super) async fn abandoned_plan(db: &Db) -> Result<Vec<String>, DbError> {
+    let plan = db.read(format!("EXPLAIN QUERY PLAN {ABANDONED}"), params![Timestamp::now()]).await?;
+    plan.rows.iter().map(|row| row.get("detail")).collect()
 }
 
 /// What one round of recovery did.
@@ -201,6 +234,8 @@ pub async fn recover(
                 'Execution interrupted: its worker stopped, and no attempts are left')
         WHERE id IN (SELECT id FROM executions WHERE status = 'running' AND lease_until < ?1 AND attempt >= ?2 LIMIT ?3)
         RETURNING id";
+    let release =
+        format!("UPDATE executions SET dispatched_at = NULL, lease_until = NULL WHERE id IN ({ABANDONED} LIMIT ?2)");
     let renew = "UPDATE executions SET dispatched_at = ?1
         WHERE id IN (SELECT id FROM executions WHERE dispatched_at < ?2 AND status = 'pending' LIMIT ?3)
         RETURNING id";
@@ -209,6 +244,7 @@ pub async fn recover(
             Statement::new(requeue, params![now, max_attempts, limit]),
             Statement::new(give_up, params![now, max_attempts, limit]),
             Statement::new(renew, params![now, announced_before, limit]),
+            Statement::new(release, params![now, limit]),
         ])
         .await?;
     Ok(Recovered {
@@ -216,29 +252,6 @@ pub async fn recover(
         interrupted: ids(&answers[1].rows)?,
         unanswered: ids(&answers[2].rows)?,
     })
-}
-
-/// Whether an execution may run again after `attempt` attempts, and after which pause: `base`, four times longer for
-/// each further attempt, at most five minutes, never shorter than the vendor's own wish.
-pub fn retry_pause(attempt: u32, max_attempts: u32, base: Duration, wish: Option<Duration>) -> Option<Duration> {
-    const LONGEST: Duration = Duration::from_secs(300);
-    if attempt >= max_attempts {
-        return None;
-    }
-    let backoff = base.saturating_mul(4_u32.saturating_pow(attempt.saturating_sub(1))).min(LONGEST);
-    Some(backoff.max(wish.unwrap_or_default()))
-}
-
-fn end_of(lease: Duration, now: Timestamp) -> Timestamp {
-    now.plus_millis(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-}
-
-fn changed_one(outcome: Result<Vec<Rows>, DbError>) -> Result<bool, DbError> {
-    match outcome {
-        Ok(_) => Ok(true),
-        Err(DbError::Guard) => Ok(false),
-        Err(error) => Err(error),
-    }
 }
 
 fn ids(rows: &[Row]) -> Result<Vec<String>, DbError> {
@@ -249,8 +262,10 @@ fn claim_of(row: &Row) -> Result<Claim, DbError> {
     Ok(Claim {
         id: row.get("id")?,
         attempt: row.get("attempt")?,
+        claimed_at: row.get("started_at")?,
         execution: row.json("data")?,
         created_at: row.get("created_at")?,
+        trace: claims::trace_of(row)?,
     })
 }
 
@@ -267,4 +282,12 @@ pub async fn progress(db: &Db, id: &str) -> Result<Option<(ExecutionStatus, u32)
             Ok((ExecutionStatus::parse(&status).ok_or(DbError::Column("status"))?, row.get("attempt")?))
         })
         .transpose()
+}
+
+/// How the database finds the next in line, for the test that it does not sort or walk through.
+#[cfg(test)]
+pub(super) async fn plan(db: &Db) -> Result<Vec<String>, DbError> {
+    let params = params!["ollama", Timestamp::now(), 1_u32];
+    let rows = db.read(format!("EXPLAIN QUERY PLAN {NEXT_IN_LINE}"), params).await?.rows;
+    rows.iter().map(|row| row.get("detail")).collect()
 }

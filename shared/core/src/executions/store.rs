@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use super::{ExecutedPrompt, Execution, ExecutionStatus, ExecutionView};
 use crate::{
     db::{Db, DbError, Row, Statement, Value},
-    documents::{Collection, to_json},
+    documents::to_json,
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
     provider_name::ProviderName,
+    trace,
 };
-
-const EXECUTIONS: Collection = Collection::new("executions");
 
 /// Which executions a list shows; members combine with AND.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -239,21 +238,56 @@ pub async fn update_fields(
     Ok(!db.write(vec![statement]).await?.remove(0).rows.is_empty())
 }
 
-pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {
-    EXECUTIONS.insert(id, execution, now)
+/// Deletes up to `limit` executions that ended before this moment, the oldest first; tells how many. Counters follow by
+/// trigger, sums of usage stay. Bundles keep the ids and comments stay, as they do for prompts.
+pub async fn delete_ended(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
+    let sql = "DELETE FROM executions WHERE id IN (SELECT id FROM executions
+        WHERE completed_at < ?1 AND +status IN ('completed', 'failed')
+        ORDER BY completed_at, id LIMIT ?2)";
+    let answers = db.write(vec![Statement::new(sql, params![before, limit])]).await?;
+    Ok(answers.first().map_or(0, |answer| answer.affected))
 }
 
-/// Records one execution for each pair of an execution's id and an item's id: the template with the item as input. The
-/// contents never leave the database.
+pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {
+    let sql = "INSERT INTO executions (id, data, created_at, updated_at, trace_id) VALUES (?1, ?2, ?3, ?3, ?4)";
+    Statement::new(sql, params![id, to_json(execution), now, trace::current().map(|id| id.to_string())])
+}
+
+/// The turn at which a run of prompt `?6` joins the waiting line of provider `?5` with priority `?3` (start-time fair
+/// queueing): where the line is being served, and behind what the prompt itself has waiting there. A turn that runs
+/// counts as well, so that an execution that comes back for another attempt does not pull newcomers to the front.
+const FIRST_TURN: &str = "max(0,
+    COALESCE((SELECT min(turn) FROM executions
+        WHERE provider = ?5 AND priority = ?3 AND status = 'pending' AND dispatched_at IS NULL), 0),
+    COALESCE((SELECT max(turn) FROM executions
+        WHERE provider = ?5 AND priority = ?3 AND dispatched_at IS NOT NULL), 0),
+    COALESCE((SELECT max(turn) FROM executions WHERE provider = ?5 AND priority = ?3 AND prompt_id = ?6
+        AND status = 'pending' AND dispatched_at IS NULL), -1) + 1)";
+
+/// Records one execution for each pair of an execution's id and an item's id: the template with the item as input, each
+/// a turn behind the one before it. The contents never leave the database.
 pub(super) fn insert_for_items(
     pairs: &[(&str, &str)],
     template: &Execution,
     priority: i64,
     now: Timestamp,
 ) -> Statement {
-    let sql = "INSERT INTO executions (id, data, created_at, updated_at, priority)
+    let sql = format!(
+        "INSERT INTO executions (id, data, created_at, updated_at, priority, turn, trace_id)
         SELECT json_extract(value, '$[0]'),
-            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3
-        FROM json_each(?1) JOIN test_data_items i ON i.id = json_extract(value, '$[1]')";
-    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now])
+            json_set(?2, '$.user_input', i.content, '$.test_data_item_id', i.id), ?4, ?4, ?3, ({FIRST_TURN}) + key, ?7
+        FROM json_each(?1) JOIN test_data_items i ON i.id = json_extract(value, '$[1]')"
+    );
+    let (provider, prompt_id) = (template.provider.as_str(), template.prompt_id.as_deref());
+    let trace = trace::current().map(|id| id.to_string());
+    Statement::new(sql, params![to_json(&pairs), to_json(template), priority, now, provider, prompt_id, trace])
+}
+
+/// How the database finds the turn of a new run, for the test that it does not walk through.
+#[cfg(test)]
+pub(super) async fn first_turn_plan(db: &Db) -> Result<Vec<String>, DbError> {
+    let params = params![Value::Null, Value::Null, 10_u32, Value::Null, "ollama", "prompt"];
+    // The numbers of the parameters in between must be taken.
+    let sql = format!("EXPLAIN QUERY PLAN SELECT {FIRST_TURN} WHERE ?1 IS NULL AND ?2 IS NULL AND ?4 IS NULL");
+    db.read(sql, params).await?.rows.iter().map(|row| row.get("detail")).collect()
 }

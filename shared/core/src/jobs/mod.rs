@@ -1,21 +1,22 @@
 //! Jobs: webhook deliveries and embeddings that wait, run and end in the background (contract 18).
 //!
-//! A job is recorded in the write that makes it necessary. Who runs it claims the row; this module records and shows.
+//! A job is recorded in the write that makes it necessary, and then announced. `pipeline` moves it along, `store` records
+//! and shows. What the types of jobs are and do is not known here: see `shared/jobs`.
 
+pub mod pipeline;
+mod retention;
 mod store;
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use retention::delete_ended;
 pub use store::{JobFilter, JobOrder, find, insert, list};
 
-use crate::{embeddings::EmbeddingWork, instant::Timestamp};
-
-/// The type of jobs that send a webhook.
-pub const WEBHOOK_DELIVERY: &str = "webhook-delivery";
-/// The type of jobs that compute embeddings.
-pub const GENERATE_EMBEDDING: &str = "generate-embedding";
+use crate::{instant::Timestamp, retries::RetryPolicy};
 
 /// Where a job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -60,7 +61,7 @@ impl JobStatus {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
-    /// [`WEBHOOK_DELIVERY`] or [`GENERATE_EMBEDDING`].
+    /// The name of its type.
     #[serde(rename = "type")]
     pub kind: String,
     /// What is to be done.
@@ -76,6 +77,12 @@ pub struct Job {
     /// What came of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<Value>,
+    /// How far the present attempt has come, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// What the other side answered to the last attempt: an HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_status: Option<u16>,
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -84,32 +91,37 @@ pub struct Job {
     pub termination_reason: Option<String>,
 }
 
+/// How much longer pauses become at random.
+const JITTER: f64 = 0.1;
+
 impl Job {
-    /// A job with the contract's usual retries: three attempts, pauses from 5 s on, half as long again each time.
-    fn new(kind: &str, data: Value) -> Self {
+    /// A job that nobody has tried yet.
+    pub fn new(kind: &str, data: Value, retries: &RetryPolicy) -> Self {
+        let millis = |pause: Duration| u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
         Self {
             kind: kind.to_owned(),
             data,
-            max_attempts: 3,
-            retry_delay_ms: 5000,
-            retry_backoff_multiplier: 1.5,
-            max_retry_delay_ms: 300_000,
+            max_attempts: retries.max_attempts,
+            retry_delay_ms: millis(retries.base),
+            retry_backoff_multiplier: retries.factor,
+            max_retry_delay_ms: millis(retries.cap),
             result: None,
+            progress: None,
+            last_status: None,
             error: None,
             termination_reason: None,
         }
     }
 
-    /// A delivery to an address that somebody wants to try, tried once (contract 19).
-    pub fn webhook_test(url: &str, now: Timestamp) -> Self {
-        let payload = json!({"event": "webhook.test", "time": now});
-        let data = json!({"webhookId": "", "url": url, "data": payload});
-        Self { max_attempts: 1, ..Self::new(WEBHOOK_DELIVERY, data) }
-    }
-
-    /// Embeddings to be computed.
-    pub fn embedding(work: &EmbeddingWork) -> Self {
-        Self::new(GENERATE_EMBEDDING, json!(work))
+    /// The job's own settings, which it keeps whatever its type says later (defect J-02).
+    pub fn retry_policy(&self) -> RetryPolicy {
+        RetryPolicy {
+            max_attempts: self.max_attempts,
+            base: Duration::from_millis(self.retry_delay_ms),
+            factor: self.retry_backoff_multiplier,
+            cap: Duration::from_millis(self.max_retry_delay_ms),
+            jitter: JITTER,
+        }
     }
 }
 

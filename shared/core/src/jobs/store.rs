@@ -6,7 +6,7 @@ use crate::{
     documents::to_json,
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
-    params,
+    params, trace,
 };
 
 const VIEW: &str = "id, data, status, attempts, scheduled_at, next_retry_at, started_at, completed_at, created_at,
@@ -105,8 +105,9 @@ fn condition(filter: &JobFilter) -> (String, Vec<crate::db::Value>) {
 
 /// Records a job that waits to be run.
 pub fn insert(id: &str, job: &Job, now: Timestamp) -> Statement {
-    let sql = "INSERT INTO jobs (id, type, data, created_at, updated_at, scheduled_at) VALUES (?1, ?2, ?3, ?4, ?4, ?4)";
-    Statement::new(sql, params![id, &job.kind, to_json(job), now])
+    let sql = "INSERT INTO jobs (id, type, data, created_at, updated_at, scheduled_at, trace_id)
+        VALUES (?1, ?2, ?3, ?4, ?4, ?4, ?5)";
+    Statement::new(sql, params![id, &job.kind, to_json(job), now, trace::current().map(|id| id.to_string())])
 }
 
 fn view_of(row: &Row) -> Result<JobView, DbError> {

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::*;
+use super::{pipeline::*, *};
 use crate::{
     db::Db,
     ids,
@@ -8,6 +8,14 @@ use crate::{
     params,
     testing::database,
 };
+
+const DELIVERY: &str = "webhook-delivery";
+
+fn job(kind: &str, max_attempts: u32) -> Job {
+    let (base, cap) = (Duration::from_secs(5), Duration::from_secs(300));
+    let retries = RetryPolicy { max_attempts, base, factor: 5.0, cap, jitter: 0.0 };
+    Job::new(kind, json!({"webhookId": "a", "data": {"nothing": null}}), &retries)
+}
 
 async fn add(db: &Db, job: &Job, now: Timestamp) -> String {
     let id = ids::new_id();
@@ -19,12 +27,10 @@ async fn add(db: &Db, job: &Job, now: Timestamp) -> String {
 async fn a_recorded_job_is_complete_and_waits() {
     let (db, _folder) = database().await;
     let now = Timestamp::now();
-    let id = add(&db, &Job::webhook_test("https://example.com/hook", now), now).await;
+    let id = add(&db, &job(DELIVERY, 1), now).await;
     let view = find(&db, &id).await.unwrap().unwrap();
     assert_eq!((view.status, view.attempts, view.scheduled_at), (JobStatus::Pending, 0, now));
-    assert_eq!((view.data.kind.as_str(), view.data.max_attempts), (WEBHOOK_DELIVERY, 1));
-    let payload = json!({"event": "webhook.test", "time": now});
-    assert_eq!(view.data.data, json!({"webhookId": "", "url": "https://example.com/hook", "data": payload}));
+    assert_eq!(view.data, job(DELIVERY, 1));
     assert_eq!((view.next_retry_at, view.started_at, view.completed_at), (None, None, None));
     assert!(find(&db, "missing").await.unwrap().is_none());
 }
@@ -36,9 +42,9 @@ async fn lists_filter_search_and_order() {
     let mut added = Vec::new();
     for second in 0..3 {
         let now = start.plus_seconds(second);
-        added.push(add(&db, &Job::webhook_test("https://example.com", now), now).await);
+        added.push(add(&db, &job(DELIVERY, 1), now).await);
     }
-    let other = Job::new(GENERATE_EMBEDDING, json!({"inputs": "x"}));
+    let other = job("generate-embedding", 3);
     added.push(add(&db, &other, start.plus_seconds(9)).await);
 
     let listed = async |filter: JobFilter, order: JobOrder, direction: Direction| {
@@ -48,7 +54,7 @@ async fn lists_filter_search_and_order() {
     };
     let all = JobFilter::default;
     assert_eq!(listed(all(), JobOrder::Scheduled, Direction::Ascending).await, added);
-    let kind = Some(GENERATE_EMBEDDING.to_owned());
+    let kind = Some("generate-embedding".to_owned());
     assert_eq!(listed(JobFilter { kind, ..all() }, JobOrder::default(), Direction::Descending).await, added[3..]);
     let status = Some(JobStatus::Failed);
     assert!(listed(JobFilter { status, ..all() }, JobOrder::default(), Direction::Descending).await.is_empty());
@@ -82,5 +88,202 @@ async fn lists_are_served_by_indexes() {
         let plan = db.read(sql, params![]).await.unwrap();
         let steps: Vec<String> = plan.rows.iter().map(|row| row.get("detail").unwrap()).collect();
         assert!(steps.iter().all(|step| step.contains("COVERING INDEX")), "{condition}, {column}: {steps:?}");
+    }
+}
+
+const LEASE: Duration = Duration::from_secs(30);
+
+/// A job of this many attempts that a worker holds.
+async fn held(db: &Db, max_attempts: u32, now: Timestamp) -> Claim {
+    let id = add(db, &job(DELIVERY, max_attempts), now).await;
+    claim(db, DELIVERY, &id, LEASE, now).await.unwrap().expect("it is due")
+}
+
+async fn view(db: &Db, id: &str) -> JobView {
+    find(db, id).await.unwrap().unwrap()
+}
+
+async fn failed(db: &Db, claim: &Claim, when: Timestamp, now: Timestamp) -> bool {
+    retry(db, claim, "no answer", Some(503), when, Some(when), now).await.unwrap()
+}
+
+#[tokio::test]
+async fn due_jobs_are_announced_once_the_longest_due_first() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let young = add(&db, &job(DELIVERY, 3), now).await;
+    let old = add(&db, &job(DELIVERY, 3), now.plus_seconds(-5)).await;
+    add(&db, &job(DELIVERY, 3), now.plus_seconds(5)).await;
+    add(&db, &job("generate-embedding", 3), now).await;
+    assert_eq!(announce(&db, DELIVERY, 1, now).await.unwrap(), [old.clone()]);
+    assert_eq!(announce(&db, DELIVERY, 9, now).await.unwrap(), [young]);
+    assert!(announce(&db, DELIVERY, 9, now).await.unwrap().is_empty());
+    unannounce(&db, &[old.clone(), "missing".to_owned()]).await.unwrap();
+    assert_eq!(announce(&db, DELIVERY, 9, now).await.unwrap(), [old]);
+}
+
+#[tokio::test]
+async fn a_job_is_held_by_one_worker_and_ends_once() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let held = held(&db, 3, now).await;
+    assert!(claim(&db, DELIVERY, &held.id, LEASE, now).await.unwrap().is_none(), "held");
+    assert!(claim(&db, "generate-embedding", &held.id, LEASE, now.plus_seconds(99)).await.unwrap().is_none());
+    assert!(extend(&db, &held, LEASE, Some("half"), now).await.unwrap());
+    assert_eq!(view(&db, &held.id).await.data.progress.as_deref(), Some("half"));
+    let result = json!({"kept": null, "list": [1, {"deep": null}]});
+    assert!(finish(&db, &held, &End::Completed(Some(result.clone())), Some(204), vec![], now).await.unwrap());
+    let done = view(&db, &held.id).await;
+    assert_eq!((done.status, done.attempts, done.completed_at), (JobStatus::Completed, 1, Some(now)));
+    assert_eq!((done.data.result, done.data.last_status, done.data.progress), (Some(result), Some(204), None));
+    assert_eq!(done.data.data, job(DELIVERY, 3).data, "stored JSON comes back as it went in");
+
+    let terminated = End::Terminated("late".to_owned());
+    assert!(!finish(&db, &held, &terminated, None, vec![], now).await.unwrap(), "final is final (defect J-01)");
+    assert!(!failed(&db, &held, now, now).await && !hand_back(&db, &held, now).await.unwrap());
+    assert!(!extend(&db, &held, LEASE, None, now).await.unwrap());
+    assert!(claim(&db, DELIVERY, &held.id, LEASE, now.plus_seconds(99)).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_is_written_along_counts_only_with_the_end() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let held = held(&db, 3, now).await;
+    let later = now.plus_seconds(31);
+    let other = claim(&db, DELIVERY, &held.id, LEASE, later).await.unwrap().expect("the lease has run out");
+    assert_eq!(other.attempt, 2);
+    let along = |id: &str| vec![insert(id, &job("follow-up", 1), later)];
+    let (first, second) = (ids::new_id(), ids::new_id());
+    assert!(!finish(&db, &held, &End::Completed(None), None, along(&first), later).await.unwrap());
+    assert!(finish(&db, &other, &End::Completed(None), None, along(&second), later).await.unwrap());
+    assert!(find(&db, &first).await.unwrap().is_none() && find(&db, &second).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_failed_attempt_waits_and_success_leaves_no_trace_of_it() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let held = held(&db, 2, now).await;
+    let due = now.plus_seconds(5);
+    assert!(failed(&db, &held, due, now).await);
+    let waiting = view(&db, &held.id).await;
+    assert_eq!((waiting.status, waiting.next_retry_at), (JobStatus::Retrying, Some(due)));
+    assert_eq!((waiting.data.error.as_deref(), waiting.data.last_status), (Some("no answer"), Some(503)));
+    assert!(claim(&db, DELIVERY, &held.id, LEASE, now).await.unwrap().is_none(), "not due");
+    assert!(announce(&db, DELIVERY, 9, due).await.unwrap().is_empty(), "the queue was told when the attempt failed");
+    let again = claim(&db, DELIVERY, &held.id, LEASE, due).await.unwrap().unwrap();
+    assert_eq!((again.attempt, again.due_at), (2, due));
+    assert!(finish(&db, &again, &End::Completed(None), None, vec![], due).await.unwrap());
+    let done = view(&db, &held.id).await;
+    let left = (done.data.error, done.next_retry_at, done.data.last_status, done.data.result);
+    assert_eq!(left, (None, None, None, None), "defect J-08");
+}
+
+#[tokio::test]
+async fn a_retry_beyond_the_queues_longest_delay_is_announced_when_it_is_due() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let held = held(&db, 2, now).await;
+    let due = now.plus_seconds(3600);
+    assert!(retry(&db, &held, "come back in an hour", Some(429), due, None, now).await.unwrap());
+    assert!(announce(&db, DELIVERY, 9, now.plus_seconds(3599)).await.unwrap().is_empty());
+    assert_eq!(announce(&db, DELIVERY, 9, due).await.unwrap(), [held.id]);
+}
+
+#[tokio::test]
+async fn a_job_that_is_handed_back_has_not_been_tried() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let first = held(&db, 2, now).await;
+    assert!(hand_back(&db, &first, now).await.unwrap());
+    assert_eq!((view(&db, &first.id).await.status, view(&db, &first.id).await.attempts), (JobStatus::Pending, 0));
+    let second = claim(&db, DELIVERY, &first.id, LEASE, now).await.unwrap().unwrap();
+    assert!(failed(&db, &second, now, now).await);
+    let third = claim(&db, DELIVERY, &first.id, LEASE, now).await.unwrap().unwrap();
+    assert!(hand_back(&db, &third, now).await.unwrap());
+    assert_eq!((view(&db, &first.id).await.status, view(&db, &first.id).await.attempts), (JobStatus::Retrying, 1));
+    let fourth = claim(&db, DELIVERY, &first.id, LEASE, now).await.unwrap().unwrap();
+    assert_eq!(fourth.attempt, 2);
+    assert!(
+        !finish(&db, &third, &End::Completed(None), None, vec![], now).await.unwrap(),
+        "fenced, though it is attempt 2 too"
+    );
+}
+
+#[tokio::test]
+async fn recovery_brings_back_what_got_stuck_and_gives_up_in_the_end() {
+    let (db, _folder) = database().await;
+    let start = Timestamp::now();
+    let (lost, last) = (held(&db, 2, start).await, held(&db, 1, start).await);
+    let unheard = add(&db, &job(DELIVERY, 2), start).await;
+    announce(&db, DELIVERY, 9, start).await.unwrap();
+    assert_eq!(recover(&db, start, 9, start.plus_seconds(5)).await.unwrap(), Recovered::default());
+
+    let later = start.plus_seconds(60);
+    let expected = Recovered {
+        requeued: vec![lost.id.clone()],
+        interrupted: vec![last.id.clone()],
+        unanswered: vec![unheard.clone()],
+    };
+    assert_eq!(recover(&db, later.plus_seconds(-30), 9, later).await.unwrap(), expected);
+    assert_eq!(recover(&db, later.plus_seconds(-30), 9, later).await.unwrap(), Recovered::default());
+    let given_up = view(&db, &last.id).await;
+    assert_eq!((given_up.status, given_up.completed_at), (JobStatus::Failed, Some(later)));
+    assert!(given_up.data.error.unwrap().starts_with("Interrupted"));
+    assert!(!finish(&db, &lost, &End::Completed(None), None, vec![], later).await.unwrap(), "too late");
+    let mut announced = announce(&db, DELIVERY, 9, later).await.unwrap();
+    announced.sort();
+    let mut waiting = vec![lost.id, unheard];
+    waiting.sort();
+    assert_eq!(announced, waiting);
+}
+
+#[tokio::test]
+async fn an_ended_delivery_can_be_sent_again_under_its_id() {
+    let (db, _folder) = database().await;
+    let now = Timestamp::now();
+    let held = held(&db, 1, now).await;
+    let again = async |id: &str, kind: &str| redeliver(&db, kind, id, now).await;
+    assert!(matches!(again(&held.id, DELIVERY).await, Err(RedeliverError::NotEnded("running"))));
+    assert!(finish(&db, &held, &End::Failed("gone".into()), Some(410), vec![], now).await.unwrap());
+    assert!(matches!(again("missing", DELIVERY).await, Err(RedeliverError::NotFound)));
+    assert!(matches!(again(&held.id, "generate-embedding").await, Err(RedeliverError::OtherType(_))));
+    again(&held.id, DELIVERY).await.unwrap();
+    let fresh = view(&db, &held.id).await;
+    assert_eq!((fresh.status, fresh.attempts, fresh.completed_at), (JobStatus::Pending, 0, None));
+    assert_eq!((fresh.data.error, fresh.data.last_status), (None, None));
+    assert_eq!(claim(&db, DELIVERY, &held.id, LEASE, now).await.unwrap().unwrap().attempt, 1);
+    assert!(
+        !finish(&db, &held, &End::Completed(None), None, vec![], now).await.unwrap(),
+        "the first worker is too late"
+    );
+}
+
+#[tokio::test]
+async fn work_goes_on_in_the_trace_of_its_cause() {
+    let (db, _folder) = database().await;
+    let (now, trace) = (Timestamp::now(), crate::trace::TraceId::random());
+    let held = crate::trace::scope(trace.clone(), held(&db, 1, now)).await;
+    assert_eq!(held.trace, Some(trace));
+}
+
+/// What every round asks is answered by an index that leads to few rows.
+#[tokio::test]
+async fn the_steps_of_the_pipeline_are_served_by_indexes() {
+    let (db, _folder) = database().await;
+    for (condition, index) in [
+        (
+            "type = 'x' AND status IN ('pending', 'retrying') AND announced_at IS NULL
+            AND COALESCE(next_retry_at, scheduled_at) <= 'y'",
+            "jobs_due",
+        ),
+        ("status = 'running' AND lease_until < 'x'", "jobs_of_status"),
+        ("announced_at < 'x'", "jobs_announced"),
+    ] {
+        let plan =
+            db.read(format!("EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE {condition}"), params![]).await.unwrap();
+        let steps: Vec<String> = plan.rows.iter().map(|row| row.get("detail").unwrap()).collect();
+        assert!(steps.len() == 1 && steps[0].contains(index), "{condition}: {steps:?}");
     }
 }

@@ -85,3 +85,31 @@ fn keeps_triggers_whole() {
     assert_eq!(statements.len(), 3, "{statements:?}");
     assert!(statements[1].contains("DELETE FROM a;\nEND;"));
 }
+
+#[tokio::test]
+async fn provider_limits_of_before_become_settings() {
+    let (db, _folder) = database();
+    let at = MIGRATIONS.iter().position(|migration| migration.name == "0017_admission").unwrap();
+    apply(&db, &MIGRATIONS[..at]).await.unwrap();
+    let old = "INSERT INTO provider_limits (provider, max_running)
+        VALUES ('ollama', 7), ('openai', 5000), ('closed down', 3)";
+    db.write(vec![Statement::new(old, params![])]).await.unwrap();
+    migrate(&db).await.unwrap();
+    let found = crate::settings::list(&db, Some(crate::settings::SettingType::ProviderLimits)).await.unwrap();
+    let mut limits: Vec<_> = found
+        .into_iter()
+        .map(|setting| match setting.data {
+            crate::settings::Setting::ProviderLimits { identifier, provider, max_running } => {
+                assert!(crate::ids::is_uuid(&setting.id) && identifier == provider.as_str());
+                (identifier, max_running)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    limits.sort();
+    assert_eq!(
+        limits,
+        [("ollama".to_owned(), 7), ("openai".to_owned(), 1000)],
+        "capped; unknown providers are left out"
+    );
+}

@@ -1,16 +1,17 @@
-//! Settings: provider keys, service keys and webhook destinations (contract 17).
+//! Settings: provider keys, service keys, webhook destinations (contract 17) and provider limits (decision E-09).
 
+mod rotation;
 mod store;
 
 use std::{collections::BTreeSet, fmt};
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use rotation::{PREVIOUS_SECRET_HOURS, RotatedSecret, rotate_secret};
 pub use store::{
-    active_providers, any_active_llm_key, find, find_active_llm_key, find_by_identifier, list, provider_limit,
-    set_provider_limit,
+    active_providers, any_active_llm_key, find, find_active_destination, find_active_llm_key, find_active_service_key,
+    find_by_identifier, list,
 };
 
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
     instant::Timestamp,
     model_lists,
     provider_name::ProviderName,
-    secrets::{Cipher, random_bytes},
+    secrets::Cipher,
 };
 
 /// The kinds of settings.
@@ -35,7 +36,12 @@ pub enum SettingType {
     WebhookDestination,
     /// A key of another service.
     ServiceApiKey,
+    /// How many executions of a provider run at once.
+    ProviderLimits,
 }
+
+/// The most that a provider may be allowed to run at once.
+pub const MOST_RUNNING: u32 = 1000;
 
 impl SettingType {
     /// The name on the wire and in the database.
@@ -44,6 +50,7 @@ impl SettingType {
             Self::LlmApiKey => "llm-api-key",
             Self::WebhookDestination => "webhook-destination",
             Self::ServiceApiKey => "service-api-key",
+            Self::ProviderLimits => "provider-limits",
         }
     }
 }
@@ -61,6 +68,15 @@ impl fmt::Display for SettingType {
 pub enum ServiceName {
     /// Embeddings by Voyage AI.
     VoyageAi,
+}
+
+impl ServiceName {
+    /// The name on the wire, and the identifier of its setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VoyageAi => "voyageai",
+        }
+    }
 }
 
 /// A stored setting; keys and secrets are ciphertext.
@@ -89,6 +105,12 @@ pub enum Setting {
         /// Ciphertext of the signing secret (decision W-04). Imported rows have none.
         #[serde(skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
+        /// Ciphertext of the secret before it; absent when that was the installation's key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_secret: Option<String>,
+        /// Until when webhooks are signed with the secret before it, too. Absent when there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_secret_expires_at: Option<Timestamp>,
         /// Whether webhooks are sent.
         active: bool,
     },
@@ -103,6 +125,16 @@ pub enum Setting {
         /// Whether jobs may use it.
         active: bool,
     },
+    /// How many executions of a provider run at once; one per provider, and without one its default holds. Dispatch
+    /// reads it from the row.
+    ProviderLimits {
+        /// The provider's name.
+        identifier: String,
+        /// The provider.
+        provider: ProviderName,
+        /// At most [`MOST_RUNNING`]; 0 pauses the provider.
+        max_running: u32,
+    },
 }
 
 impl Setting {
@@ -112,6 +144,7 @@ impl Setting {
             Self::LlmApiKey { .. } => SettingType::LlmApiKey,
             Self::WebhookDestination { .. } => SettingType::WebhookDestination,
             Self::ServiceApiKey { .. } => SettingType::ServiceApiKey,
+            Self::ProviderLimits { .. } => SettingType::ProviderLimits,
         }
     }
 }
@@ -146,6 +179,13 @@ pub enum NewSetting {
         /// Whether jobs may use it.
         active: bool,
     },
+    /// How many executions of a provider run at once.
+    ProviderLimits {
+        /// The provider.
+        provider: ProviderName,
+        /// At most [`MOST_RUNNING`]; 0 pauses the provider.
+        max_running: u32,
+    },
 }
 
 /// Members to change; absent ones stay.
@@ -157,8 +197,10 @@ pub struct SettingEdit {
     pub name: Option<String>,
     /// A new address (webhook destinations only).
     pub url: Option<String>,
-    /// Switch on or off.
+    /// Switch on or off (keys and webhook destinations).
     pub active: Option<bool>,
+    /// A new limit (provider limits only).
+    pub max_running: Option<u32>,
 }
 
 /// Why a setting could not be stored.
@@ -167,7 +209,7 @@ pub enum SettingError {
     /// No setting with this id.
     #[error("there is no such setting")]
     NotFound,
-    /// The provider has a key already, or a destination with this name exists.
+    /// The provider has a key or limits already, or a destination with this name exists.
     #[error("{0}")]
     Taken(String),
     /// The stored setting is of another type than the request says.
@@ -178,6 +220,9 @@ pub enum SettingError {
         /// Type in the request.
         given: SettingType,
     },
+    /// The setting has no signing secret that could be replaced.
+    #[error("only webhook destinations have a secret, and this is a setting of type {0}")]
+    NoSecret(SettingType),
     /// Somebody else changed the setting at the same time.
     #[error("the setting was changed by somebody else at the same time; try again")]
     Stale,
@@ -195,6 +240,9 @@ impl SettingError {
                 }
                 Setting::LlmApiKey { identifier, .. } | Setting::ServiceApiKey { identifier, .. } => {
                     format!("a key for {identifier} exists already")
+                }
+                Setting::ProviderLimits { identifier, .. } => {
+                    format!("limits for {identifier} exist already; change them instead")
                 }
             });
         }
@@ -228,18 +276,27 @@ pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -
             Setting::LlmApiKey { identifier: provider.to_string(), provider, api_key: cipher.encrypt(&api_key), active }
         }
         NewSetting::ServiceApiKey { provider, api_key, active } => Setting::ServiceApiKey {
-            identifier: match provider {
-                ServiceName::VoyageAi => "voyageai".to_owned(),
-            },
+            identifier: provider.as_str().to_owned(),
             provider,
             api_key: cipher.encrypt(&api_key),
             active,
         },
         NewSetting::WebhookDestination { name, url, active } => {
-            let secret = Secret::new(format!("whsec_{}", BASE64.encode(random_bytes::<32>())));
+            let secret = rotation::new_secret();
             let encrypted = cipher.encrypt(&secret);
             shown = Some(secret);
-            Setting::WebhookDestination { identifier: ids::new_id(), name, url, secret: Some(encrypted), active }
+            Setting::WebhookDestination {
+                identifier: ids::new_id(),
+                name,
+                url,
+                secret: Some(encrypted),
+                previous_secret: None,
+                previous_secret_expires_at: None,
+                active,
+            }
+        }
+        NewSetting::ProviderLimits { provider, max_running } => {
+            Setting::ProviderLimits { identifier: provider.to_string(), provider, max_running }
         }
     };
     let id = ids::new_id();
@@ -279,14 +336,15 @@ pub async fn update(
             }
             *active = edit.active.unwrap_or(*active);
         }
+        Setting::ProviderLimits { max_running, .. } => *max_running = edit.max_running.unwrap_or(*max_running),
     }
     let writes = with_side_effects(store::replace(&found.id, &data, found.revision, now), &data);
     db.write(writes).await.map_err(|error| SettingError::from_write(error, &data))?;
     Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
 }
 
-/// Deletes a setting.
-pub async fn delete(db: &Db, id: &str) -> Result<(), SettingError> {
+/// Deletes a setting and tells which.
+pub async fn delete(db: &Db, id: &str) -> Result<Setting, SettingError> {
     let found = find(db, id).await?.ok_or(SettingError::NotFound)?;
     let mut writes = with_side_effects(store::delete(id), &found.data);
     if found.data.kind() == SettingType::WebhookDestination {
@@ -294,7 +352,7 @@ pub async fn delete(db: &Db, id: &str) -> Result<(), SettingError> {
         writes.extend([deployments::forget_destination(id), embeddings::forget_destination(id)]);
     }
     db.write(writes).await?;
-    Ok(())
+    Ok(found.data)
 }
 
 /// Why ids are no list of webhook destinations.
@@ -322,6 +380,8 @@ pub async fn known_destinations(db: &Db, given: Vec<String>) -> Result<Vec<Strin
 fn with_side_effects(change: Statement, setting: &Setting) -> Vec<Statement> {
     match setting {
         Setting::LlmApiKey { provider, .. } => vec![change, model_lists::forget(*provider)],
-        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } => vec![change],
+        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } | Setting::ProviderLimits { .. } => {
+            vec![change]
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! All SQL of settings.
 
-use super::{Setting, SettingType};
+use super::{ServiceName, Setting, SettingType};
 use crate::{
     db::{Db, DbError, Statement},
     documents::{Collection, Document, Filter, to_json},
@@ -44,6 +44,22 @@ pub async fn find_active_llm_key(db: &Db, provider: ProviderName) -> Result<Opti
     rows.first().map(|row| row.get("api_key")).transpose()
 }
 
+/// Ciphertext of the key that jobs use for this service, if an active one is stored.
+pub async fn find_active_service_key(db: &Db, service: ServiceName) -> Result<Option<String>, DbError> {
+    let sql = "SELECT json_extract(data, '$.api_key') AS api_key FROM settings
+        WHERE type = 'service-api-key' AND identifier = ?1 AND active = 1";
+    let rows = db.read(sql, params![service.as_str()]).await?;
+    rows.first().map(|row| row.get("api_key")).transpose()
+}
+
+/// The newest active webhook destination with exactly this address.
+pub async fn find_active_destination(db: &Db, url: &str) -> Result<Option<Document<Setting>>, DbError> {
+    let condition = "type = 'webhook-destination' AND active = 1 AND json_extract(data, '$.url') = ?1";
+    let filter = Filter { condition, params: params![url] };
+    let found = SETTINGS.list(db, filter, NEWEST_FIRST).await?;
+    Ok(found.into_iter().next())
+}
+
 /// The providers with an active key and its ciphertext, newest setting first.
 pub async fn active_providers(db: &Db) -> Result<Vec<(ProviderName, String)>, DbError> {
     let sql = "SELECT identifier, json_extract(data, '$.api_key') AS api_key FROM settings
@@ -68,20 +84,6 @@ pub(super) async fn unknown_destinations(db: &Db, ids: &[String]) -> Result<Vec<
         (SELECT 1 FROM settings WHERE settings.id = value AND settings.type = 'webhook-destination')";
     let rows = db.read(sql, params![to_json(&ids)]).await?.rows;
     rows.iter().map(|row| row.get("value")).collect()
-}
-
-/// How many executions of this provider run at once.
-pub async fn provider_limit(db: &Db, provider: ProviderName) -> Result<u32, DbError> {
-    let sql = "SELECT max_running FROM provider_limits WHERE provider = ?1";
-    let rows = db.read(sql, params![provider.as_str()]).await?;
-    rows.first().map_or(Ok(provider.default_concurrency()), |row| row.get("max_running"))
-}
-
-/// Changes how many executions of this provider run at once.
-pub fn set_provider_limit(provider: ProviderName, max_running: u32) -> Statement {
-    let sql = "INSERT INTO provider_limits (provider, max_running) VALUES (?1, ?2)
-        ON CONFLICT (provider) DO UPDATE SET max_running = excluded.max_running";
-    Statement::new(sql, params![provider.as_str(), max_running])
 }
 
 pub(super) fn insert(id: &str, setting: &Setting, now: Timestamp) -> Statement {

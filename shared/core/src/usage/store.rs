@@ -80,7 +80,7 @@ fn bounds(range: Range) -> Vec<Value> {
     params![hours.0, hours.1, first.0, first.1, last.0, last.1]
 }
 
-fn model_of(row: &Row) -> Result<Model, DbError> {
+pub(super) fn model_of(row: &Row) -> Result<Model, DbError> {
     Ok(Model { provider: row.get("provider")?, model: row.get("model")? })
 }
 

@@ -22,15 +22,17 @@ const STATUSES: [(u16, FailureKind); 12] = [
 ];
 
 /// What a vendor says beyond the status.
-struct Table {
+pub(crate) struct Rules {
     /// Codes, types and reasons; they win over the status.
     codes: &'static [(&'static str, FailureKind)],
     /// Parts of the message, in lower case, that only come with this status.
     words: &'static [(u16, &'static str, FailureKind)],
+    /// Part of the name of a quota that comes back too late for an execution.
+    slow_quota: Option<&'static str>,
 }
 
 /// OpenAI, guide "Error codes". What waits for somebody to pay comes as 429 too.
-const OPENAI: Table = Table {
+const OPENAI: Rules = Rules {
     codes: &[
         ("insufficient_quota", Quota),
         ("credit_balance_exhausted", Quota),
@@ -50,10 +52,11 @@ const OPENAI: Table = Table {
         ("context_length_exceeded", Invalid),
     ],
     words: &[],
+    slow_quota: None,
 };
 
 /// Anthropic, API reference "Errors".
-const ANTHROPIC: Table = Table {
+const ANTHROPIC: Rules = Rules {
     codes: &[
         ("billing_error", Quota),
         ("enforced_spend_limit_reached", Quota),
@@ -62,48 +65,59 @@ const ANTHROPIC: Table = Table {
         ("permission_error", Auth),
     ],
     words: &[(400, "credit balance is too low", Quota)],
+    slow_quota: None,
 };
 
 /// Gemini, guide "Troubleshooting", backend error codes. A quota of a day does not come back within an execution's time.
-const GEMINI: Table = Table {
+const GEMINI: Rules = Rules {
     codes: &[("API_KEY_INVALID", Auth), ("BILLING_DISABLED", Quota), ("SERVICE_DISABLED", Auth)],
     words: &[(400, "api key", Auth), (400, "enable billing", Quota)],
+    slow_quota: Some("PerDay"),
 };
 
 /// DeepSeek, "Error Codes". It has codes for little and says the rest in words.
-const DEEPSEEK: Table = Table {
+const DEEPSEEK: Rules = Rules {
     codes: &[("model_not_found", UnknownModel)],
     words: &[(400, "model not exist", UnknownModel), (400, "content exists risk", ContentFilter)],
+    slow_quota: None,
 };
 
 /// DeepInfra speaks OpenAI's codes ("OpenAI-compatible API").
-const DEEPINFRA: Table = Table {
+const DEEPINFRA: Rules = Rules {
     codes: &[("model_not_found", UnknownModel), ("insufficient_quota", Quota), ("invalid_api_key", Auth)],
     words: &[(400, "model is not available", UnknownModel)],
+    slow_quota: None,
 };
 
 /// Ollama, API reference "Errors": statuses and words only.
-const OLLAMA: Table = Table { codes: &[], words: &[] };
+const OLLAMA: Rules = Rules { codes: &[], words: &[], slow_quota: None };
 
-/// What the answer means.
-pub(super) fn kind(provider: ProviderName, status: StatusCode, codes: &[String], message: &str) -> FailureKind {
-    let table = match provider {
+/// Voyage AI, "API error codes": statuses and words only.
+pub(crate) const VOYAGEAI: Rules = Rules { codes: &[], words: &[], slow_quota: None };
+
+/// The rules of a vendor of language models.
+pub(crate) const fn of_provider(provider: ProviderName) -> Rules {
+    match provider {
         ProviderName::Ollama => OLLAMA,
         ProviderName::OpenAi => OPENAI,
         ProviderName::Anthropic => ANTHROPIC,
         ProviderName::Gemini => GEMINI,
         ProviderName::DeepSeek => DEEPSEEK,
         ProviderName::DeepInfra => DEEPINFRA,
-    };
-    if let Some((_, kind)) = table.codes.iter().find(|(code, _)| codes.iter().any(|present| present == code)) {
+    }
+}
+
+/// What the answer means.
+pub(super) fn kind(rules: &Rules, status: StatusCode, codes: &[String], message: &str) -> FailureKind {
+    if let Some((_, kind)) = rules.codes.iter().find(|(code, _)| codes.iter().any(|present| present == code)) {
         return *kind;
     }
-    if provider == ProviderName::Gemini && codes.iter().any(|code| code.contains("PerDay")) {
+    if rules.slow_quota.is_some_and(|part| codes.iter().any(|code| code.contains(part))) {
         return Quota;
     }
     let message = message.to_ascii_lowercase();
     let is_said = |(at, words, _): &&(u16, &str, FailureKind)| *at == status.as_u16() && message.contains(words);
-    if let Some((_, _, kind)) = table.words.iter().find(is_said) {
+    if let Some((_, _, kind)) = rules.words.iter().find(is_said) {
         return *kind;
     }
     // No other 404 of any vendor says the word: a wrong base URL or path is answered otherwise.
@@ -119,7 +133,7 @@ mod tests {
 
     fn known(provider: ProviderName, status: u16, codes: &[&str], message: &str) -> FailureKind {
         let codes: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
-        kind(provider, StatusCode::from_u16(status).unwrap(), &codes, message)
+        kind(&of_provider(provider), StatusCode::from_u16(status).unwrap(), &codes, message)
     }
 
     #[test]

@@ -9,3 +9,4 @@ mod gemini;
 mod ollama;
 mod openai;
 mod support;
+mod voyageai;

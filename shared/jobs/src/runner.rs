@@ -1,0 +1,250 @@
+//! One attempt at a claimed row: lease, time, cancellation, shutdown, panics, and the record of how it went.
+
+use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use futures::FutureExt;
+use shared_core::{Timestamp, db::DbError, secrets::random_bytes, trace, trace::TraceId};
+use tracing::Instrument;
+
+use crate::{
+    context::JobContext,
+    function::Invocation,
+    job::JobType,
+    ledger::{Claimed, Ended, JobDone, Ledger},
+    metrics::JobEnd,
+};
+
+/// What a function does for one type of job.
+#[expect(async_fn_in_trait, reason = "only ever used as a type parameter, and by the task that awaits it")]
+pub trait Work {
+    /// The type.
+    type Job: JobType;
+
+    /// Does the job. It may run twice, after a crash even at the same time; only one of them records its end.
+    ///
+    /// # Errors
+    /// [`Stop`] says how the attempt failed and what follows from it.
+    async fn run(&self, job: Self::Job, context: &JobContext) -> Result<JobDone, Stop>;
+}
+
+/// Why an attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words that a reader of the row understands.
+    pub reason: String,
+    /// What the other side answered: an HTTP status.
+    pub status: Option<u16>,
+    /// How long the other side asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// A failure of which only the reason is known.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), status: None, retry_after: None }
+    }
+}
+
+/// What follows from a failed attempt.
+#[derive(Debug)]
+pub enum Stop {
+    /// It may pass: tried again while attempts are left.
+    Retry(Failure),
+    /// It will not pass.
+    Fail(Failure),
+    /// The work refuses to go on: its input or its surroundings do not allow it.
+    Terminate(String),
+    /// The store failed, so nothing can be recorded; the lease runs out, and somebody else tries.
+    Store(DbError),
+}
+
+impl Stop {
+    /// The work refuses to go on.
+    pub fn terminate(reason: impl Into<String>) -> Self {
+        Self::Terminate(reason.into())
+    }
+}
+
+impl From<DbError> for Stop {
+    fn from(error: DbError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// How an attempt went.
+enum Verdict<E> {
+    Done(E),
+    Stopped(Stop),
+    /// Cancelled, or taken over by another worker: nothing to record.
+    Lost,
+    /// The process must stop.
+    HandBack,
+}
+
+/// The outcome of an attempt whose claim did not hold until its end.
+const LOST: &str = "lost";
+/// Pauses between the tries of a write that the store refuses for the moment.
+const STORE_PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1600];
+
+/// Runs attempts at the rows of one ledger.
+#[derive(Debug, Clone)]
+pub struct Runner<L> {
+    ledger: L,
+}
+
+impl<L: Ledger> Runner<L> {
+    /// Runs what stands in this ledger.
+    pub fn new(ledger: L) -> Self {
+        Self { ledger }
+    }
+
+    /// Takes the row that a message names.
+    pub async fn claim(&self, id: &str) -> Result<Option<L::Claim>, DbError> {
+        self.ledger.claim(id).await
+    }
+
+    /// Works on a claimed row and records how that went. `Err` means that not even that could be recorded.
+    pub async fn attempt(
+        &self,
+        claim: &L::Claim,
+        invocation: &Invocation,
+        work: impl AsyncFnOnce(&JobContext) -> Result<L::End, Stop>,
+    ) -> Result<(), DbError> {
+        let trace = claim.trace().cloned().unwrap_or_else(TraceId::random);
+        let span = tracing::info_span!(
+            "job",
+            job.name = self.ledger.kind().name,
+            job.id = claim.id(),
+            attempt = claim.attempt(),
+            trace.id = %trace
+        );
+        trace::scope(trace.clone(), self.attempt_traced(claim, invocation, work, trace)).instrument(span).await
+    }
+
+    async fn attempt_traced(
+        &self,
+        claim: &L::Claim,
+        invocation: &Invocation,
+        work: impl AsyncFnOnce(&JobContext) -> Result<L::End, Stop>,
+        trace: TraceId,
+    ) -> Result<(), DbError> {
+        let started = Instant::now();
+        let wait_ms = Timestamp::now().millis_since(claim.due_at());
+        let policy = self.ledger.retries(claim);
+        let deadline = invocation.work_deadline();
+        let context = JobContext::new(claim.id(), claim.attempt(), policy.max_attempts, trace.clone(), deadline);
+        let verdict = tokio::select! {
+            // What has been done counts, whatever else happens at the same moment.
+            biased;
+            outcome = AssertUnwindSafe(work(&context)).catch_unwind() => match outcome {
+                Ok(Ok(end)) => Verdict::Done(end),
+                Ok(Err(stop)) => Verdict::Stopped(stop),
+                Err(panic) => Verdict::Stopped(Stop::Retry(Failure::new(panicked(&*panic)))),
+            },
+            () = self.until_claim_is_lost(claim, &context) => Verdict::Lost,
+            () = tokio::time::sleep_until(deadline.into()) => {
+                Verdict::Stopped(Stop::Retry(Failure::new("the time of the function ran out")))
+            }
+            () = invocation.shutdown().grace_is_over() => Verdict::HandBack,
+        };
+        let mut tokens = None;
+        let outcome = match verdict {
+            Verdict::Done(end) => {
+                tokens = end.tokens();
+                self.finish(claim, end).await
+            }
+            Verdict::Stopped(Stop::Retry(failure)) => self.retry(claim, failure).await,
+            Verdict::Stopped(Stop::Fail(failure)) => {
+                self.finish(claim, L::End::failed(failure.reason, failure.status)).await
+            }
+            Verdict::Stopped(Stop::Terminate(reason)) => self.finish(claim, L::End::terminated(reason)).await,
+            Verdict::Stopped(Stop::Store(error)) => Err(error),
+            Verdict::HandBack => {
+                persistently(async || self.ledger.hand_back(claim).await).await.map(|held| label(held, "handed-back"))
+            }
+            Verdict::Lost => Ok(LOST),
+        };
+        if let Ok(LOST) = outcome
+            && let Err(error) = self.ledger.release(claim).await
+        {
+            // The lease runs out, and maintenance does it.
+            tracing::warn!(%error, "not released");
+        }
+        JobEnd {
+            name: self.ledger.kind().name,
+            id: claim.id(),
+            attempt: claim.attempt(),
+            outcome: outcome.as_ref().copied().unwrap_or("error"),
+            provider: claim.provider(),
+            wait_ms,
+            duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            tokens,
+            trace: &trace,
+        }
+        .write();
+        outcome.map(|_| ())
+    }
+
+    async fn finish(&self, claim: &L::Claim, end: L::End) -> Result<&'static str, DbError> {
+        let is_recorded = persistently(async || self.ledger.finish(claim, &end).await).await?;
+        Ok(label(is_recorded, end.label()))
+    }
+
+    /// Puts the row back, or ends it when no attempts are left.
+    async fn retry(&self, claim: &L::Claim, failure: Failure) -> Result<&'static str, DbError> {
+        let policy = self.ledger.retries(claim);
+        let Some(pause) = policy.pause(claim.attempt(), failure.retry_after, random()) else {
+            return self.finish(claim, L::End::failed(failure.reason, failure.status)).await;
+        };
+        let is_recorded = persistently(async || self.ledger.retry(claim, &failure, pause).await).await?;
+        Ok(label(is_recorded, "retry"))
+    }
+
+    /// Gives a sign of life now and then; returns when the claim does not hold any more.
+    async fn until_claim_is_lost(&self, claim: &L::Claim, context: &JobContext) {
+        loop {
+            tokio::time::sleep(self.ledger.lease() / 6).await;
+            match self.ledger.extend(claim, context.take_progress().as_deref()).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // The lease still holds for a while; the next try may succeed.
+                Err(error) => tracing::warn!(%error, "lease not extended"),
+            }
+        }
+    }
+}
+
+/// Repeats a fenced write that the store could not take for the moment: the work is done, and must not be lost to a
+/// locked database.
+async fn persistently<T>(write: impl AsyncFn() -> Result<T, DbError>) -> Result<T, DbError> {
+    for pause in STORE_PAUSES_MS {
+        match write().await {
+            Err(DbError::Unavailable(reason)) => {
+                tracing::warn!(reason, "the store does not take the record; trying again");
+                tokio::time::sleep(Duration::from_millis(pause)).await;
+            }
+            other => return other,
+        }
+    }
+    write().await
+}
+
+fn label(is_recorded: bool, label: &'static str) -> &'static str {
+    if is_recorded { label } else { LOST }
+}
+
+/// A number in `0..1`.
+fn random() -> f64 {
+    f64::from(u16::from_be_bytes(random_bytes())) / 65536.0
+}
+
+/// A panic becomes a failed attempt with its line in the log, never a dead process.
+fn panicked(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("without a text"), "a job panicked");
+    "the job broke off because of a fault of ours; its id leads to the log".to_owned()
+}
