@@ -26,7 +26,7 @@ pub struct TokenUsage {
 }
 
 /// What a vendor told about the call that answered an execution; part of its document. Each member of `tokens` is a
-/// column of its own too (migration 0020).
+/// column of its own too (migration 0018).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderCall {
