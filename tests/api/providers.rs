@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use shared_core::{ProviderName, Timestamp, api_keys::Scope, db::Statement, params, users::Role};
-use shared_testing::vendor::{Reply, anthropic, ollama, openai};
+use shared_testing::vendor::{Reply, anthropic, chat_completions, gemini, ollama, openai};
 use tests::TestApp;
 
 const LIST: &str = "/api/v1/executions/providers/list";
@@ -76,8 +76,8 @@ async fn health_tells_of_every_provider_what_it_offers_or_why_not() {
     let health = get(&app, &token, HEALTH).await;
     let error = health["ollama"]["error"].as_str().unwrap();
     let expected = json!({
-        "ollama": {"available": false, "models": [], "error": error, "supportsFileUpload": false},
-        "openai": {"available": true, "models": ["gpt-4.1", "o3"], "supportsFileUpload": false}
+        "ollama": {"available": false, "models": [], "error": error, "supportsFileUpload": true},
+        "openai": {"available": true, "models": ["gpt-4.1", "o3"], "supportsFileUpload": true}
     });
     assert_eq!(health, expected, "inactive ones do not appear");
     assert!(error.contains("Ollama") && !error.contains("Error: "), "{error}");
@@ -105,13 +105,18 @@ async fn models_are_those_of_available_providers() {
     let every = json!({"ollama": ["demo:latest"], "openai": ["gpt-4.1"], "anthropic": ["claude-sonnet-4-5"]});
     assert_eq!(get(&app, &token, MODELS).await, every);
     assert_eq!(get(&app, &token, &format!("{MODELS}?supportsFileUpload=false")).await, every);
-    let with_files = json!({"anthropic": ["claude-sonnet-4-5"]});
-    assert_eq!(get(&app, &token, &format!("{MODELS}?supportsFileUpload=true")).await, with_files);
+    let list = chat_completions::deepinfra_models(["Qwen/Qwen3"], []);
+    app.vendor.on("GET", "/v1/openai/models", list);
+    app.add_provider(ProviderName::DeepInfra, &token).await;
+    assert_eq!(get(&app, &token, MODELS).await["deepinfra"], json!(["Qwen/Qwen3"]));
+    assert_eq!(get(&app, &token, &format!("{MODELS}?supportsFileUpload=true")).await, every);
 
     app.vendor.on("GET", "/v1/models", model_lists(openai::models_page([]), Reply::status(503)));
     age_model_lists(&app, 600).await;
-    assert_eq!(get(&app, &token, MODELS).await, json!({"ollama": ["demo:latest"], "openai": []}));
-    assert_eq!(get(&app, &token, &format!("{MODELS}?supportsFileUpload=true")).await, json!({}));
+    let left = json!({"ollama": ["demo:latest"], "openai": [], "deepinfra": ["Qwen/Qwen3"]});
+    assert_eq!(get(&app, &token, MODELS).await, left);
+    let with_files = json!({"ollama": ["demo:latest"], "openai": []});
+    assert_eq!(get(&app, &token, &format!("{MODELS}?supportsFileUpload=true")).await, with_files);
 }
 
 #[tokio::test]
@@ -145,6 +150,93 @@ async fn model_lists_are_remembered_for_minutes_and_failures_for_seconds() {
     assert_eq!(asked(HEALTH).await, 1, "the failed one is asked again");
     age_model_lists(&app, 600).await;
     assert_eq!(asked(MODELS).await, 3);
+}
+
+/// An installation with Gemini, DeepSeek and DeepInfra, whose keys the vendors accept.
+async fn with_the_others() -> (TestApp, String) {
+    let (app, token) = TestApp::with_admin().await;
+    app.vendor.on("GET", "/v1beta/models", gemini::models_page(["gemini-2.5-flash"], None));
+    app.vendor.on("GET", "/v1/models", chat_completions::deepseek_models(["deepseek-chat"]));
+    app.vendor.on("GET", "/v1/openai/models", chat_completions::deepinfra_models(["Qwen/Qwen3"], ["BAAI/bge-m3"]));
+    for provider in [ProviderName::Gemini, ProviderName::DeepSeek, ProviderName::DeepInfra] {
+        app.add_provider(provider, &token).await;
+    }
+    (app, token)
+}
+
+#[tokio::test]
+async fn gemini_deepseek_and_deepinfra_are_providers_like_any() {
+    let (app, token) = with_the_others().await;
+    let expected = json!({
+        "gemini": {"available": true, "models": ["gemini-2.5-flash"], "supportsFileUpload": true},
+        "deepseek": {"available": true, "models": ["deepseek-chat"], "supportsFileUpload": false},
+        "deepinfra": {"available": true, "models": ["Qwen/Qwen3"], "supportsFileUpload": false}
+    });
+    assert_eq!(get(&app, &token, HEALTH).await, expected);
+}
+
+#[tokio::test]
+async fn a_key_that_a_vendor_refuses_is_not_saved() {
+    let (app, token) = TestApp::with_admin().await;
+    app.vendor.on("GET", "/v1beta/models", gemini::error(400, "INVALID_ARGUMENT", "API key not valid."));
+    app.vendor.on("GET", "/v1/models", chat_completions::error(401, "", "Authentication Fails"));
+    app.vendor.on("GET", "/v1/openai/models", chat_completions::deepinfra_models([], []));
+    app.vendor.on("GET", "/v1/me", Reply::status(401));
+    for provider in ["gemini", "deepseek", "deepinfra"] {
+        let data = json!({"provider": provider, "api_key": "sk-test-0123456789abcdef", "active": true});
+        let body = json!({"type": "llm-api-key", "data": data});
+        let answer = app.post("/api/v1/settings", &token, &body).send().await;
+        assert_eq!(answer.status.as_u16(), 400, "{provider}: {}", answer.text);
+    }
+    assert_eq!(get(&app, &token, LIST).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_run_at_each_of_them_records_what_the_call_used() {
+    let (app, token) = with_the_others().await;
+    let mut gemini_answer = gemini::generated_body(&[gemini::text_part("hello")], "MAX_TOKENS");
+    gemini_answer["usageMetadata"] = json!({
+        "promptTokenCount": 100, "cachedContentTokenCount": 60, "candidatesTokenCount": 20, "thoughtsTokenCount": 30,
+        "totalTokenCount": 150, "trafficType": null
+    });
+    app.vendor.on("POST", "/v1beta/models/gemini-2.5-flash:generateContent", Reply::json(&gemini_answer));
+    app.vendor.on("POST", "/v1/chat/completions", chat_completions::completion("hello"));
+    app.vendor.on("POST", "/v1/openai/chat/completions", chat_completions::completion("hello"));
+    let run = async |provider: ProviderName, model: &str| {
+        let target = format!("{provider}:{model}");
+        let body = json!({"promptText": "Say hello", "userInput": "please", "providerModel": [target], "options": {
+            "topK": 3, "schema": {"type": "array", "items": {}}
+        }});
+        let created: Value = app.post("/api/v1/executions", &token, &body).send().await.data(201);
+        app.run_waiting(provider).await;
+        let id = created["executionIds"][0].as_str().expect("an id").to_owned();
+        get(&app, &token, &format!("/api/v1/executions/{id}")).await
+    };
+    let execution = run(ProviderName::Gemini, "gemini-2.5-flash").await;
+    let mut call = execution["provider_call"].clone();
+    assert!(call["duration_ms"].take().is_u64(), "{execution}");
+    let expected = json!({
+        "tokens": {"input": 40, "output": 20, "cached_read": 60, "cache_write": 0, "reasoning": 30},
+        "usage": gemini_answer["usageMetadata"],
+        "request_id": "gemini_response_1",
+        "duration_ms": null,
+        "truncated": true,
+        "notes": ["The schema was sent as words since it lets a value be of any type."]
+    });
+    assert_eq!(call, expected);
+    assert_eq!((&execution["input_tokens_used"], &execution["output_tokens_used"]), (&json!(100), &json!(50)));
+    assert_eq!((&execution["attempts"], &execution["stop_reason"]), (&json!(1), &json!("MAX_TOKENS")));
+    let columns = "SELECT tokens_input * 10000 + tokens_output * 100 + tokens_cached_read - tokens_cache_write AS a,
+        tokens_reasoning AS b FROM executions";
+    let row = app.db.read(columns, params![]).await.unwrap().rows.remove(0);
+    assert_eq!((row.get::<u64>("a").unwrap(), row.get::<u64>("b").unwrap()), (402_060, 30));
+
+    for (provider, model) in [(ProviderName::DeepSeek, "deepseek-chat"), (ProviderName::DeepInfra, "Qwen/Qwen3")] {
+        let execution = run(provider, model).await;
+        assert_eq!((&execution["status"], &execution["result"]), (&json!("completed"), &json!("hello")), "{execution}");
+        assert_eq!(execution["ignored_options"], json!(["topK"]));
+        assert_eq!(execution["provider_call"]["request_id"], "completion_1");
+    }
 }
 
 #[tokio::test]

@@ -60,6 +60,9 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("OLLAMA_BASE_URL", vendor_url),
         ("OPENAI_BASE_URL", vendor_url),
         ("ANTHROPIC_BASE_URL", vendor_url),
+        ("GEMINI_BASE_URL", vendor_url),
+        ("DEEPSEEK_BASE_URL", vendor_url),
+        ("DEEPINFRA_BASE_URL", vendor_url),
         ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "2000"),
         ("EMBEDDING_TIMEOUT_MS", "20000"),
@@ -79,7 +82,7 @@ pub type Vendors = FakeVendor;
 pub struct TestApp {
     /// The store.
     pub db: Db,
-    /// Plays Ollama, OpenAI, Anthropic and Voyage AI.
+    /// Plays every vendor.
     pub vendor: FakeVendor,
     /// Receives webhooks, where configuration lets them go there.
     pub receiver: FakeVendor,

@@ -7,8 +7,8 @@ use serde_json::Value;
 use shared_core::{
     ProviderName, Timestamp,
     executions::{
-        ExecutedPrompt, ExecutionFilter, ExecutionOrder, ExecutionStatus, ExecutionView, NewExecutions, Origin, Source,
-        Stats, Target,
+        ExecutedPrompt, ExecutionFilter, ExecutionOrder, ExecutionStatus, ExecutionView, NewExecutions, Origin,
+        ProviderCall, Source, Stats, Target, TokenUsage,
     },
 };
 use shared_http::{ApiError, DirectionParam, Issue, Part, RequestBody, RequestQuery, parse_body};
@@ -252,6 +252,13 @@ pub(crate) struct ExecutionResponse {
     /// Options that the vendor does not take.
     #[serde(skip_serializing_if = "Option::is_none")]
     ignored_options: Option<Vec<String>>,
+    /// What the vendor told about the call; of completed executions only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_call: Option<ProviderCallResponse>,
+    /// How often it was tried so far; absent before the first try.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    attempts: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     started_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -295,6 +302,8 @@ impl ExecutionResponse {
             error_message: data.error_message,
             stop_reason: data.stop_reason,
             ignored_options: data.ignored_options,
+            provider_call: data.provider_call.map(ProviderCallResponse::from),
+            attempts: Some(view.attempts).filter(|attempts| *attempts > 0),
             started_at: view.started_at,
             completed_at: view.completed_at,
             created_at: view.created_at,
@@ -312,6 +321,43 @@ impl ExecutionResponse {
         let mut response = Self::in_list(view);
         response.result_valid.get_or_insert(false);
         response
+    }
+}
+
+/// What a vendor told about the call that answered an execution.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderCall)]
+pub(crate) struct ProviderCallResponse {
+    #[schema(inline)]
+    tokens: TokenUsage,
+    /// The vendor's usage block as it came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
+    usage: Option<Value>,
+    /// The vendor's own name for the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// From the request to the end of the answer.
+    #[schema(minimum = 0)]
+    duration_ms: u64,
+    /// The vendor stopped before the model was done.
+    truncated: bool,
+    /// What was sent otherwise than asked for, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    notes: Vec<String>,
+}
+
+impl From<ProviderCall> for ProviderCallResponse {
+    fn from(call: ProviderCall) -> Self {
+        Self {
+            tokens: call.tokens,
+            usage: call.usage.and_then(|text| serde_json::from_str(&text).ok()),
+            request_id: call.request_id,
+            duration_ms: call.duration_ms,
+            truncated: call.truncated,
+            notes: call.notes,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use shared_core::{
     config::{Env, ExecutionConfig},
     db::DbError,
     executions::{
-        ModelAnswer, Outcome, PrepareError, Prepared,
+        ModelAnswer, Outcome, PrepareError, Prepared, ProviderCall,
         pipeline::{self, Claim},
         prepare,
     },
@@ -122,11 +122,20 @@ fn attachment(file: shared_core::files::FileContent) -> Attachment {
 }
 
 fn of_model(answer: Answer) -> ModelAnswer {
+    let call = ProviderCall {
+        tokens: answer.tokens,
+        usage: answer.usage.map(|usage| usage.to_string()),
+        request_id: answer.request_id,
+        duration_ms: u64::try_from(answer.duration.as_millis()).unwrap_or(u64::MAX),
+        truncated: answer.is_truncated,
+        notes: answer.notes,
+    };
     ModelAnswer {
         text: answer.text,
         input_tokens: answer.input_tokens,
         output_tokens: answer.output_tokens,
         stop_reason: answer.stop_reason,
         ignored_options: answer.ignored_options,
+        call,
     }
 }

@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0015_embedding_results",
     "0016_admission",
     "0017_maintenance",
+    "0018_provider_calls",
 ];
 
 /// Why a database could not be brought up to date.

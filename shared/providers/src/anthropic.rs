@@ -2,23 +2,23 @@
 
 mod content;
 mod families;
+mod schema;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
-
 use async_trait::async_trait;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{HeaderName, HeaderValue};
+use serde_json::Value;
 use shared_core::ProviderName;
 
 use crate::{
     Answer, ChatProvider, GenerationRequest, ProviderError,
-    http::{Pool, Session},
-    request::OptionName,
-    schema_instructions,
-    secret::ApiKey,
-    wire::each_once,
+    error::FailureKind,
+    http::{Connection, Session},
+    request::{OptionName, Remarks},
+    schema::instructions,
+    wire::{each_once, usage},
 };
-use wire::{Message, MessageBody, ModelPage, Tool, UserMessage};
+use wire::{Format, Message, MessageBody, ModelPage, OutputConfig, Tool, UserMessage};
 
 /// The version of the API that the bodies here follow (API reference, "Versions").
 const API_VERSION: HeaderValue = HeaderValue::from_static("2023-06-01");
@@ -39,26 +39,18 @@ pub(crate) struct Anthropic {
 }
 
 impl Anthropic {
-    pub(crate) fn new(
-        pool: Arc<Pool>,
-        base_url: String,
-        timeout: Duration,
-        api_key: &str,
-    ) -> Result<Self, ProviderError> {
-        let provider = ProviderName::Anthropic;
-        let key = ApiKey::new(api_key).ok_or_else(|| ProviderError::not_configured(provider))?;
-        let key_header = key.header("").ok_or_else(|| ProviderError::unsendable_key(provider))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static("x-api-key"), key_header);
-        headers.insert(HeaderName::from_static("anthropic-version"), API_VERSION);
-        Ok(Self { session: Session { pool, provider, base_url, headers, key: Some(key), timeout } })
+    pub(crate) fn new(connection: Connection, api_key: &str) -> Result<Self, ProviderError> {
+        let header = HeaderName::from_static("x-api-key");
+        let session = Session::with_key(connection, ProviderName::Anthropic, header, "", api_key)?;
+        Ok(Self { session: session.with_header(HeaderName::from_static("anthropic-version"), API_VERSION) })
     }
 
     /// The text of all text blocks (thinking and web searches are blocks of their own), or why there is none.
     fn read(&self, message: &Message) -> Result<String, ProviderError> {
         let reason = message.stop_reason.as_deref().unwrap_or("unknown");
         if reason == "refusal" {
-            return Err(self.session.unusable("refused to answer (stop reason: refusal)"));
+            let refused = self.session.unusable("refused to answer (stop reason: refusal)");
+            return Err(refused.of_kind(FailureKind::ContentFilter));
         }
         let text: String =
             message.content.iter().filter(|block| block.kind == "text").map(|block| block.text.as_str()).collect();
@@ -69,10 +61,11 @@ impl Anthropic {
     }
 }
 
-/// The body for a request, and the options that this model does not take.
-fn body(request: &GenerationRequest) -> Result<(MessageBody, Vec<OptionName>), ProviderError> {
+/// The body for a request, and what the model does not take of it.
+fn body(request: &GenerationRequest) -> Result<(MessageBody, Remarks), ProviderError> {
     let options = &request.options;
-    let mut unused = vec![OptionName::TopK];
+    let mut remarks = Remarks::default();
+    remarks.leave_out(&[OptionName::TopK]);
     let mut body = MessageBody {
         model: request.model.clone(),
         max_tokens: options.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
@@ -81,13 +74,14 @@ fn body(request: &GenerationRequest) -> Result<(MessageBody, Vec<OptionName>), P
         temperature: None,
         top_p: None,
         tools: Vec::new(),
+        output_config: None,
     };
     // Temperature or top_p, never both (contract section 11.2).
     match (families::takes_sampling(&request.model), options.temperature, options.top_p) {
-        (false, ..) => unused.extend([OptionName::Temperature, OptionName::TopP]),
+        (false, ..) => remarks.leave_out(&[OptionName::Temperature, OptionName::TopP]),
         (true, Some(temperature), _) => {
             body.temperature = Some(temperature);
-            unused.push(OptionName::TopP);
+            remarks.leave_out(&[OptionName::TopP]);
         }
         (true, None, Some(top_p)) => body.top_p = Some(top_p),
         (true, None, None) => body.temperature = Some(DEFAULT_TEMPERATURE),
@@ -95,14 +89,33 @@ fn body(request: &GenerationRequest) -> Result<(MessageBody, Vec<OptionName>), P
     if options.web_search {
         body.tools.push(Tool { kind: "web_search_20250305", name: "web_search" });
     }
-    let prompt = match &request.schema {
-        Some(schema) => &schema_instructions::append(&request.prompt, schema),
-        None => &request.prompt,
-    };
-    let (system, question) = request.instructions_and_question(prompt);
+    let mut words = None;
+    if let Some(schema) = &request.schema {
+        if families::takes_schema(&request.model) {
+            match schema_for(request, schema) {
+                Ok(schema) => {
+                    body.output_config = Some(OutputConfig { format: Format { kind: "json_schema", schema } })
+                }
+                Err(reason) => remarks.schema_in_words(reason),
+            }
+        }
+        if body.output_config.is_none() {
+            words = Some(instructions::append(&request.prompt, schema));
+        }
+    }
+    let (system, question) = request.instructions_and_question(words.as_deref().unwrap_or(&request.prompt));
     body.system = system.map(str::to_owned);
     body.messages.push(UserMessage { role: "user", content: content::build(question, &request.files)? });
-    Ok((body, unused))
+    Ok((body, remarks))
+}
+
+/// The schema as the vendor takes it, or why it cannot.
+fn schema_for(request: &GenerationRequest, schema: &Value) -> Result<Value, &'static str> {
+    // Web searches bring citations, which stand between the texts of an answer.
+    if request.options.web_search {
+        return Err("answers with citations of the web cannot be held to one");
+    }
+    schema::fit(schema)
 }
 
 #[async_trait]
@@ -128,7 +141,7 @@ impl ChatProvider for Anthropic {
             query.extend(after.as_deref().map(|id| ("after_id", id)));
             let page = self.session.get::<ModelPage>("/v1/models", &query, deadline).await;
             let page = page.map_err(ProviderError::while_listing_models)?.body;
-            ids.extend(page.data.into_iter().map(|model| model.id));
+            ids.extend(page.data.into_iter().filter(|model| !model.is_retired()).map(|model| model.id));
             // A page that leads nowhere, or back to where we are, is the last.
             if !page.has_more || page.last_id.is_none() || page.last_id == after {
                 break;
@@ -139,20 +152,24 @@ impl ChatProvider for Anthropic {
     }
 
     async fn generate(&self, request: &GenerationRequest) -> Result<Answer, ProviderError> {
-        let (body, unused) = body(request)?;
+        let (body, remarks) = body(request)?;
         let answered = self.session.post::<Message>("/v1/messages", &request.model, &body).await?;
         let message = answered.body;
         let text = self.read(&message)?;
         let reason = message.stop_reason.as_deref();
-        Ok(Answer {
+        let answer = Answer {
             text,
             input_tokens: message.usage.input_tokens,
             output_tokens: message.usage.output_tokens,
+            tokens: message.usage.by_purpose(),
+            usage: usage(&answered.json, "usage"),
             // `pause_turn`: a long web search stopped half-way (guide "Handling stop reasons").
             is_truncated: matches!(reason, Some("max_tokens" | "model_context_window_exceeded" | "pause_turn")),
             stop_reason: message.stop_reason,
-            ignored_options: request.options.ignored(&unused),
             request_id: answered.request_id,
-        })
+            duration: answered.duration,
+            ..Answer::default()
+        };
+        Ok(remarks.on(answer, &request.options))
     }
 }

@@ -33,8 +33,8 @@ impl Default for Endpoints {
 impl Endpoints {
     /// Reads `OLLAMA_BASE_URL`, `OPENAI_BASE_URL`, `ANTHROPIC_BASE_URL`, `GEMINI_BASE_URL`, `DEEPSEEK_BASE_URL` and
     /// `DEEPINFRA_BASE_URL`; what is missing or blank keeps the vendor's own address. A trailing slash goes, and so
-    /// does a trailing `/v1` for OpenAI, Anthropic and DeepSeek, whose paths start with it: people who copy a URL from
-    /// an SDK's configuration bring it along.
+    /// does what the vendor's paths start with anyway, `/v1` for example: people who copy a URL from an SDK's
+    /// configuration bring it along.
     ///
     /// # Errors
     /// One sentence for every variable that holds no usable URL.
@@ -101,14 +101,12 @@ const fn variable(provider: ProviderName) -> &'static str {
 
 /// The base URL of a provider in `value`, or the rule that it breaks.
 fn base_url(provider: ProviderName, value: &str) -> Result<String, &'static str> {
-    let starts_with_v1 = matches!(provider, ProviderName::OpenAi | ProviderName::Anthropic | ProviderName::DeepSeek);
-    let base = checked_url(value)?;
-    Ok(if starts_with_v1 { without_version(&base).to_owned() } else { base })
+    Ok(without(path_start(provider), &checked_url(value)?).to_owned())
 }
 
-/// The URL without a trailing `/v1`, for a vendor whose paths start with it.
-pub(crate) fn without_version(base: &str) -> &str {
-    base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/')
+/// The URL without what the vendor's paths start with.
+pub(crate) fn without<'a>(path_start: &str, base: &'a str) -> &'a str {
+    base.strip_suffix(path_start).unwrap_or(base).trim_end_matches('/')
 }
 
 /// The URL in `value` without a trailing slash, or the rule that it breaks. The value itself is not repeated: it may
@@ -125,6 +123,16 @@ pub(crate) fn checked_url(value: &str) -> Result<String, &'static str> {
         return Err("must not contain a query or a fragment");
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// What the vendor's paths start with, so that a base URL need not end with it.
+const fn path_start(provider: ProviderName) -> &'static str {
+    match provider {
+        ProviderName::Ollama => "/api",
+        ProviderName::OpenAi | ProviderName::Anthropic | ProviderName::DeepSeek => "/v1",
+        ProviderName::Gemini => "/v1beta",
+        ProviderName::DeepInfra => "/v1/openai",
+    }
 }
 
 #[cfg(test)]
@@ -156,12 +164,14 @@ mod tests {
             ("OPENAI_BASE_URL", "https://gateway.example/openai/v1/"),
             ("ANTHROPIC_BASE_URL", "https://gateway.example/anthropic"),
             ("GEMINI_BASE_URL", "https://gateway.example/v1"),
+            ("DEEPINFRA_BASE_URL", "https://api.deepinfra.com/v1/openai"),
         ])
         .unwrap();
         assert_eq!(endpoints.base_url(ProviderName::Ollama), "http://127.0.0.1:9999");
         assert_eq!(endpoints.base_url(ProviderName::OpenAi), "https://gateway.example/openai");
         assert_eq!(endpoints.base_url(ProviderName::Anthropic), "https://gateway.example/anthropic");
         assert_eq!(endpoints.base_url(ProviderName::Gemini), "https://gateway.example/v1");
+        assert_eq!(endpoints.base_url(ProviderName::DeepInfra), "https://api.deepinfra.com");
     }
 
     #[test]

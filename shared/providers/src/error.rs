@@ -30,6 +30,25 @@ impl fmt::Display for ErrorClass {
     }
 }
 
+/// What would help after a failure; the tables behind it are `failure/rules.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum FailureKind {
+    /// Time: the vendor is overloaded, limits the rate or has a fault, or the network failed.
+    Transient,
+    /// Money, or a higher limit.
+    Quota,
+    /// Another key, or more rights for this one.
+    Auth,
+    /// Another request: the vendor will never take this one.
+    Invalid,
+    /// Other content: the vendor's filter refused the question or the answer.
+    ContentFilter,
+    /// Another model.
+    UnknownModel,
+    /// Nobody knows: an answer that cannot be used, or one that took too long.
+    Other,
+}
+
 /// A provider call failed.
 ///
 /// Its text is the `error_message` of a failed execution (contract section 11.3): a class name, a colon and an
@@ -40,24 +59,25 @@ pub struct ProviderError {
     class: ErrorClass,
     message: String,
     status: Option<u16>,
-    is_transient: bool,
+    kind: FailureKind,
     retry_after: Option<Duration>,
 }
 
 impl ProviderError {
     /// The provider does not have this model.
     pub fn model_not_supported(provider: ProviderName, model: &str) -> Self {
-        Self::new(ErrorClass::ModelNotSupported, format!("{} has no model \"{model}\"", vendor_name(provider)))
+        let message = format!("{} has no model \"{model}\"", vendor_name(provider));
+        Self::new(ErrorClass::ModelNotSupported, message).of_kind(FailureKind::UnknownModel)
     }
 
     /// There is no active key for this provider.
     pub fn not_configured(provider: ProviderName) -> Self {
-        Self::new(ErrorClass::ProviderUnavailable, format!("there is no API key for {}", vendor_name(provider)))
+        Self::no_key(provider)
     }
 
     /// The provider takes no files, and the execution has one.
     pub fn files_not_supported(provider: ProviderName) -> Self {
-        Self::vendor(format!("{} does not take files", vendor_name(provider)))
+        Self::vendor(format!("{} takes no files", vendor_name(provider))).of_kind(FailureKind::Invalid)
     }
 
     /// What kind of failure this is.
@@ -75,9 +95,14 @@ impl ProviderError {
         self.status
     }
 
+    /// What would help.
+    pub fn kind(&self) -> FailureKind {
+        self.kind
+    }
+
     /// The same call may well succeed later.
     pub fn is_transient(&self) -> bool {
-        self.is_transient
+        self.kind == FailureKind::Transient
     }
 
     /// How long the vendor asks to wait before the next try; at most an hour.
@@ -87,7 +112,7 @@ impl ProviderError {
 
     /// A permanent failure of this class; the text must not contain the key.
     pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
-        Self { class, message: message.into(), status: None, is_transient: false, retry_after: None }
+        Self { class, message: message.into(), status: None, kind: FailureKind::Other, retry_after: None }
     }
 
     /// The vendor's answer is an error or no answer at all.
@@ -99,21 +124,31 @@ impl ProviderError {
         Self::new(ErrorClass::ProviderUnavailable, message)
     }
 
-    /// The key holds characters that no header can hold.
-    pub(crate) fn unsendable_key(vendor: impl Vendor) -> Self {
-        Self::unavailable(format!("the API key for {} contains characters that cannot be sent", vendor.shown_name()))
+    /// There is no key for this vendor.
+    pub(crate) fn no_key(vendor: impl Vendor) -> Self {
+        Self::unavailable(format!("there is no API key for {}", vendor.shown_name())).of_kind(FailureKind::Auth)
     }
 
-    /// The same failure, worth another try.
-    pub(crate) fn transient(mut self) -> Self {
-        self.is_transient = true;
+    /// The key holds characters that no header can hold.
+    pub(crate) fn unsendable_key(vendor: impl Vendor) -> Self {
+        let message = format!("the API key for {} contains characters that cannot be sent", vendor.shown_name());
+        Self::unavailable(message).of_kind(FailureKind::Auth)
+    }
+
+    /// The same failure, of this kind.
+    pub(crate) fn of_kind(mut self, kind: FailureKind) -> Self {
+        self.kind = kind;
         self
     }
 
-    /// The same failure, worth another try when `is_transient`, with what the answer's head told.
-    pub(crate) fn answered(mut self, status: u16, is_transient: bool, retry_after: Option<Duration>) -> Self {
+    /// The same failure, worth another try.
+    pub(crate) fn transient(self) -> Self {
+        self.of_kind(FailureKind::Transient)
+    }
+
+    /// The same failure with what the answer's head told.
+    pub(crate) fn answered(mut self, status: u16, retry_after: Option<Duration>) -> Self {
         self.status = Some(status);
-        self.is_transient = is_transient;
         self.retry_after = retry_after;
         self
     }
@@ -159,7 +194,8 @@ mod tests {
 
     #[test]
     fn an_error_answer_to_the_model_list_makes_the_provider_unavailable() {
-        let refused = ProviderError::vendor("OpenAI answered 500").answered(500, true, Some(Duration::from_secs(3)));
+        let refused =
+            ProviderError::vendor("OpenAI answered 500").transient().answered(500, Some(Duration::from_secs(3)));
         let listing = refused.while_listing_models();
         assert_eq!(listing.class(), ErrorClass::ProviderUnavailable);
         assert!(listing.is_transient());

@@ -1,11 +1,15 @@
 //! Reading vendors' error answers.
 
+pub(crate) mod rules;
+
+use std::time::Duration;
+
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
 use shared_core::Timestamp;
 
 use crate::{
-    error::{ErrorClass, ProviderError},
+    error::{ErrorClass, FailureKind, ProviderError},
     http::Session,
     retry_after,
     vendor::Vendor,
@@ -14,29 +18,14 @@ use crate::{
 /// The longest vendor message that is passed on, in characters.
 pub(crate) const MAX_MESSAGE: usize = 2000;
 
-/// Statuses after which the same call may succeed: time-outs, rate limits, overload (529 is Anthropic's) and faults of
-/// the vendor or a gateway before it.
-const TRANSIENT: [u16; 8] = [408, 425, 429, 500, 502, 503, 504, 529];
-
-/// Codes and types of answers that wait for somebody to pay or to raise a limit, and so are permanent although their
-/// status is 429 (OpenAI, "Error codes"; Anthropic, "Errors").
-const OUT_OF_QUOTA: [&str; 8] = [
-    "insufficient_quota",
-    "credit_balance_exhausted",
-    "organization_spend_limit_exceeded",
-    "organization_usage_limit_exceeded",
-    "project_spend_limit_exceeded",
-    "billing_hard_limit_reached",
-    "billing_not_active",
-    "enforced_spend_limit_reached",
-];
-
 /// What a vendor says in an error answer.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct VendorError {
     message: Option<String>,
-    /// Codes and types, in whatever member the vendor has them.
+    /// Codes, types and reasons, in whatever member the vendor has them.
     codes: Vec<String>,
+    /// How long to wait, for the vendor that says it in the body.
+    wait: Option<Duration>,
 }
 
 /// An answer that is not 2xx, as a [`ProviderError`]. `model` is the model that the call was about.
@@ -49,53 +38,55 @@ pub(crate) fn read(
 ) -> ProviderError {
     let said = VendorError::parse(body);
     let raw = String::from_utf8_lossy(body);
+    let told = said.message.as_deref().unwrap_or(&raw);
     // The key goes before the text is cut, so that no half of it remains.
-    let message = cut(session.redact(said.message.as_deref().unwrap_or(&raw)).trim(), MAX_MESSAGE);
-    let wait = retry_after::read(headers, Timestamp::now());
-    if let Some(model) = model.filter(|_| status.is_client_error() && said.means_unknown_model(status)) {
+    let message = cut(session.redact(told).trim(), MAX_MESSAGE);
+    let wait = retry_after::read(headers, Timestamp::now()).or(said.wait);
+    let rules = session.provider.error_rules();
+    let kind = rules::kind(&rules, status, &said.codes, said.message.as_deref().unwrap_or_default());
+    if let (FailureKind::UnknownModel, Some(model)) = (kind, model) {
         let text = format!("{} has no model \"{model}\": {message}", session.vendor());
         let unknown = ProviderError::new(ErrorClass::ModelNotSupported, session.redact(&text));
-        return unknown.answered(status.as_u16(), false, wait);
+        return unknown.of_kind(kind).answered(status.as_u16(), wait);
     }
     let colon = if message.is_empty() { "" } else { ": " };
     let text = format!("{} answered {}{colon}{message}", session.vendor(), status_line(status));
-    let is_transient = TRANSIENT.contains(&status.as_u16()) && !said.is_out_of_quota();
-    ProviderError::vendor(text).answered(status.as_u16(), is_transient, wait)
+    ProviderError::vendor(text).of_kind(kind).answered(status.as_u16(), wait)
 }
 
 impl VendorError {
     /// Finds message and codes in the shapes that vendors use: `{"error": "text"}` (Ollama), `{"error": {"message",
-    /// "type", "code"}}` (OpenAI, DeepSeek, DeepInfra; Gemini with `status`), the same with `error.details.error_code`
-    /// (Anthropic), and a bare `{"message"}` or `{"detail"}` (gateways).
+    /// "type", "code"}}` (OpenAI, DeepSeek, DeepInfra), the same with `error.details.error_code` (Anthropic), with
+    /// `error.status` and a list of details (Gemini), `{"detail": {"error"}}` (DeepInfra), and a bare `{"message"}` or
+    /// `{"detail"}` (gateways).
     fn parse(body: &[u8]) -> Self {
         let Ok(Value::Object(body)) = serde_json::from_slice(body) else { return Self::default() };
         let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let error = match body.get("error") {
-            Some(Value::String(message)) => return Self { message: Some(message.clone()), codes: Vec::new() },
-            Some(Value::Object(error)) => error,
+        let error = match (body.get("error"), body.get("detail")) {
+            (Some(Value::String(message)), _) => return Self { message: Some(message.clone()), ..Self::default() },
+            (Some(Value::Object(error)), _) | (_, Some(Value::Object(error))) => error,
             _ => &body,
         };
-        let detail = error.get("details").and_then(|details| details.get("error_code"));
-        let codes = [error.get("code"), error.get("type"), error.get("status"), detail];
-        Self {
-            message: text(error.get("message").or_else(|| error.get("detail"))),
-            codes: codes.into_iter().filter_map(text).collect(),
+        let message = ["message", "detail", "error"].iter().find_map(|name| text(error.get(*name)));
+        let named = ["code", "type", "status"].iter().map(|name| error.get(*name));
+        let mut said = Self { message, codes: named.filter_map(text).collect(), wait: None };
+        match error.get("details") {
+            Some(Value::Object(details)) => said.codes.extend(text(details.get("error_code"))),
+            Some(Value::Array(details)) => details.iter().for_each(|detail| said.read_detail(detail)),
+            _ => {}
         }
+        said
     }
 
-    fn has(&self, code: &str) -> bool {
-        self.codes.iter().any(|present| present == code)
-    }
-
-    fn is_out_of_quota(&self) -> bool {
-        OUT_OF_QUOTA.iter().any(|code| self.has(code))
-    }
-
-    /// OpenAI has a code for it. The others answer 404 and say the word, as no other 404 of theirs does: a wrong base
-    /// URL or path is answered otherwise.
-    fn means_unknown_model(&self, status: StatusCode) -> bool {
-        let names_model = || self.message.as_deref().is_some_and(|text| text.to_ascii_lowercase().contains("model"));
-        self.has("model_not_found") || (status == StatusCode::NOT_FOUND && names_model())
+    /// One of Gemini's details: a reason, a violated quota, or how long to wait (Google's error model, AIP-193).
+    fn read_detail(&mut self, detail: &Value) {
+        let text = |name: &str| detail.get(name).and_then(Value::as_str);
+        self.codes.extend(text("reason").map(str::to_owned));
+        for violation in detail.get("violations").and_then(Value::as_array).into_iter().flatten() {
+            self.codes.extend(violation.get("quotaId").and_then(Value::as_str).map(str::to_owned));
+        }
+        let seconds = text("retryDelay").and_then(|delay| delay.strip_suffix('s'));
+        self.wait = self.wait.or_else(|| shared_core::retry_after::parse(seconds?, Timestamp::now()));
     }
 }
 
@@ -133,7 +124,16 @@ mod tests {
         let limit = parsed(&json!({"type": "error", "error": {
             "type": "rate_limit_error", "message": "m", "details": {"error_code": "enforced_spend_limit_reached"}
         }}));
-        assert!(limit.is_out_of_quota());
+        assert_eq!(limit.codes, ["rate_limit_error", "enforced_spend_limit_reached"]);
+        let gemini =
+            parsed(&json!({"error": {"code": 429, "message": "m", "status": "RESOURCE_EXHAUSTED", "details": [
+                {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": "PerMinute"}]},
+                {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"},
+                {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
+            ]}}));
+        assert_eq!(gemini.codes, ["RESOURCE_EXHAUSTED", "PerMinute", "RATE_LIMIT_EXCEEDED"]);
+        assert_eq!(gemini.wait, Some(Duration::from_millis(34_500)));
+        assert_eq!(parsed(&json!({"detail": {"error": "Model busy"}})).message.as_deref(), Some("Model busy"));
         assert_eq!(parsed(&json!({"error": "plain"})).message.as_deref(), Some("plain"));
         assert_eq!(parsed(&json!({"detail": "Not Found"})).message.as_deref(), Some("Not Found"));
         assert_eq!(parsed(&json!({"error": null, "message": "m"})).message.as_deref(), Some("m"));

@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::{
     Client, RequestBuilder, Response, Url,
-    header::{HeaderMap, HeaderValue},
+    header::{HeaderMap, HeaderName, HeaderValue},
     redirect,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -99,25 +99,58 @@ impl Deadline {
 /// A 2xx answer with a JSON object in it.
 pub(crate) struct Answered<T> {
     pub(crate) body: T,
+    /// The same as it came.
+    pub(crate) json: Value,
     /// The vendor's own name for the call.
     pub(crate) request_id: Option<String>,
+    /// From the request to the end of the answer.
+    pub(crate) duration: Duration,
 }
 
 /// One vendor, reached with one key.
 pub(crate) struct Session<V = ProviderName> {
-    pub(crate) pool: Arc<Pool>,
+    connection: Connection,
     pub(crate) provider: V,
+    /// Sent with every request; the key among them, marked as sensitive.
+    headers: HeaderMap,
+    /// What to keep out of error texts; `None` for a vendor without keys.
+    key: Option<ApiKey>,
+}
+
+/// How a vendor is reached, whoever asks.
+pub(crate) struct Connection {
+    pub(crate) pool: Arc<Pool>,
     /// Without a trailing slash.
     pub(crate) base_url: String,
-    /// Sent with every request; the key among them, marked as sensitive.
-    pub(crate) headers: HeaderMap,
-    /// What to keep out of error texts; `None` for a vendor without keys.
-    pub(crate) key: Option<ApiKey>,
     /// How long a generation may take.
     pub(crate) timeout: Duration,
 }
 
 impl<V: Vendor> Session<V> {
+    /// A session that sends the key with every request: `prefix` + key in this header.
+    pub(crate) fn with_key(
+        connection: Connection,
+        provider: V,
+        header: HeaderName,
+        prefix: &str,
+        api_key: &str,
+    ) -> Result<Self, ProviderError> {
+        let key = ApiKey::new(api_key).ok_or_else(|| ProviderError::no_key(provider))?;
+        let value = key.header(prefix).ok_or_else(|| ProviderError::unsendable_key(provider))?;
+        Ok(Self { connection, provider, headers: HeaderMap::from_iter([(header, value)]), key: Some(key) })
+    }
+
+    /// A session with a vendor that has no keys.
+    pub(crate) fn without_key(connection: Connection, provider: V) -> Self {
+        Self { connection, provider, headers: HeaderMap::new(), key: None }
+    }
+
+    /// The same session, which also sends this header.
+    pub(crate) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+
     /// The vendor's name as people write it.
     pub(crate) fn vendor(&self) -> &'static str {
         self.provider.shown_name()
@@ -125,19 +158,19 @@ impl<V: Vendor> Session<V> {
 
     /// By when a generation must be done that starts now.
     pub(crate) fn generation_deadline(&self) -> Deadline {
-        Deadline::new(self.timeout)
+        Deadline::new(self.connection.timeout)
     }
 
     /// By when an availability call or a model list must be done that starts now.
     pub(crate) fn light_deadline(&self) -> Deadline {
-        Deadline::new(self.timeout.min(LIGHT_TIMEOUT))
+        Deadline::new(self.connection.timeout.min(LIGHT_TIMEOUT))
     }
 
     /// Whether a GET is answered with 2xx; what the answer says does not matter.
     pub(crate) async fn expect_ok(&self, path: &str, query: &[(&str, &str)]) -> Result<(), ProviderError> {
         let url = self.url(path, query)?;
         let deadline = self.light_deadline();
-        self.exchange(self.pool.client(&url)?.get(url), None, deadline).await.map(drop)
+        self.exchange(self.connection.pool.client(&url)?.get(url), None, deadline).await.map(drop)
     }
 
     /// A GET whose answer is a JSON object.
@@ -148,7 +181,7 @@ impl<V: Vendor> Session<V> {
         deadline: Deadline,
     ) -> Result<Answered<T>, ProviderError> {
         let url = self.url(path, query)?;
-        let reply = self.exchange(self.pool.client(&url)?.get(url), None, deadline).await?;
+        let reply = self.exchange(self.connection.pool.client(&url)?.get(url), None, deadline).await?;
         self.read(&reply)
     }
 
@@ -160,7 +193,7 @@ impl<V: Vendor> Session<V> {
         body: &impl Serialize,
     ) -> Result<Answered<T>, ProviderError> {
         let url = self.url(path, &[])?;
-        let request = self.pool.client(&url)?.post(url).json(body);
+        let request = self.connection.pool.client(&url)?.post(url).json(body);
         let reply = self.exchange(request, Some(model), self.generation_deadline()).await?;
         self.read(&reply)
     }
@@ -176,7 +209,7 @@ impl<V: Vendor> Session<V> {
     }
 
     fn url(&self, path: &str, query: &[(&str, &str)]) -> Result<Url, ProviderError> {
-        let mut url = Url::parse(&format!("{}{path}", self.base_url))
+        let mut url = Url::parse(&format!("{}{path}", self.connection.base_url))
             .map_err(|_| ProviderError::unavailable(format!("the address of {} is not a URL", self.vendor())))?;
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -191,6 +224,7 @@ impl<V: Vendor> Session<V> {
         model: Option<&str>,
         deadline: Deadline,
     ) -> Result<Reply, ProviderError> {
+        let started = Instant::now();
         let mut request = request.headers(self.headers.clone()).timeout(deadline.remaining());
         if let Some(trace) = trace::current() {
             request = request.header("traceparent", trace.traceparent());
@@ -199,7 +233,7 @@ impl<V: Vendor> Session<V> {
         let (status, headers) = (response.status(), response.headers().clone());
         if status.is_success() {
             let body = self.read_whole(response, deadline).await?;
-            return Ok(Reply { status_line: status.to_string(), headers, body });
+            return Ok(Reply { status_line: status.to_string(), headers, body, duration: started.elapsed() });
         }
         let body = read_start(response).await;
         Err(failure::read(self, status, &headers, &body, model))
@@ -234,15 +268,15 @@ impl<V: Vendor> Session<V> {
         if !value.is_object() {
             return Err(self.unusable(format!("answered {status} with JSON that is not an object")));
         }
-        let body = T::deserialize(value)
+        let body = T::deserialize(&value)
             .map_err(|error| self.unusable(format!("answered {status} with JSON of an unknown shape: {error}")))?;
-        Ok(Answered { body, request_id: request_id(&reply.headers) })
+        Ok(Answered { body, json: value, request_id: request_id(&reply.headers), duration: reply.duration })
     }
 
     /// The request failed before the head of an answer came.
     fn no_answer(&self, error: reqwest::Error, deadline: Deadline) -> ProviderError {
         if error.is_connect() {
-            let (vendor, address) = (self.vendor(), &self.base_url);
+            let (vendor, address) = (self.vendor(), &self.connection.base_url);
             return self.network(format!("could not connect to {vendor} at {address}: {}", root_cause(error)));
         }
         if error.is_timeout() {
@@ -276,6 +310,7 @@ struct Reply {
     status_line: String,
     headers: HeaderMap,
     body: Vec<u8>,
+    duration: Duration,
 }
 
 /// The start of an error answer. The status says enough when it breaks off or is long.
@@ -291,10 +326,10 @@ async fn read_start(mut response: Response) -> Vec<u8> {
     body
 }
 
-/// The vendor's own name for a call: `request-id` (Anthropic, "Errors") or `x-request-id` (OpenAI, "Debugging
-/// requests").
+/// The vendor's own name for a call: `request-id` (Anthropic, "Errors"), `x-request-id` (OpenAI, "Debugging
+/// requests"; DeepInfra) or `x-ds-trace-id` (DeepSeek).
 fn request_id(headers: &HeaderMap) -> Option<String> {
-    let header = headers.get("request-id").or_else(|| headers.get("x-request-id"))?;
+    let header = ["request-id", "x-request-id", "x-ds-trace-id"].iter().find_map(|name| headers.get(*name))?;
     HeaderValue::to_str(header).ok().map(str::to_owned)
 }
 

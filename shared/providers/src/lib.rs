@@ -29,14 +29,19 @@
 //! ```
 //!
 //! A new vendor is one more file beside `ollama.rs`, its wire types in a folder of its name, and an arm in
-//! [`Providers::connect`].
+//! [`Providers::connect`]. One that speaks the chat-completions format is a dialect, as `deepseek.rs` is. What each vendor
+//! can do stands in `docs/providers.md`.
 
 mod answer;
 mod anthropic;
 mod attachment;
+mod chat_completions;
+mod deepinfra;
+mod deepseek;
 mod endpoints;
 mod error;
 mod failure;
+mod gemini;
 mod http;
 mod ollama;
 mod openai;
@@ -45,7 +50,7 @@ mod providers;
 mod registry;
 mod request;
 mod retry_after;
-mod schema_instructions;
+mod schema;
 mod secret;
 mod vendor;
 mod voyageai;
@@ -54,7 +59,7 @@ mod wire;
 pub use answer::Answer;
 pub use attachment::Attachment;
 pub use endpoints::Endpoints;
-pub use error::{ErrorClass, ProviderError};
+pub use error::{ErrorClass, FailureKind, ProviderError};
 pub use provider::ChatProvider;
 pub use providers::Providers;
 pub use registry::{Health, Registry, RegistryError, read_providers};

@@ -1,23 +1,23 @@
 //! OpenAI's Responses API, or a gateway that speaks it (API reference, "Responses" and "Models").
 
 mod families;
+mod input;
 mod strict_schema;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
-
 use async_trait::async_trait;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::AUTHORIZATION;
+use serde_json::Value;
 use shared_core::ProviderName;
 
 use crate::{
     Answer, ChatProvider, GenerationRequest, ProviderError,
+    error::FailureKind,
     failure::{MAX_MESSAGE, cut},
-    http::{Pool, Session},
-    request::OptionName,
-    schema_instructions,
-    secret::ApiKey,
-    wire::each_once,
+    http::{Connection, Session},
+    request::{OptionName, Remarks},
+    schema::instructions,
+    wire::{each_once, usage},
 };
 use strict_schema::Fit;
 use wire::{Created, Format, ModelList, ResponseBody, ResponseError, Text, Tool};
@@ -28,23 +28,18 @@ const DEFAULT_MAX_TOKENS: u64 = 4096;
 /// Codes of a failed response after which the same call may succeed (API reference, "The response object", `error`).
 const TRANSIENT_CODES: [&str; 3] = ["server_error", "rate_limit_exceeded", "vector_store_timeout"];
 
+/// Codes of a failed response that mean a filter (the same place).
+const FILTER_CODES: [&str; 4] =
+    ["bio_policy", "image_content_policy_violation", "invalid_prompt", "misalignment_policy_violation"];
+
 /// OpenAI, reached with one key.
 pub(crate) struct OpenAi {
     session: Session,
 }
 
 impl OpenAi {
-    pub(crate) fn new(
-        pool: Arc<Pool>,
-        base_url: String,
-        timeout: Duration,
-        api_key: &str,
-    ) -> Result<Self, ProviderError> {
-        let provider = ProviderName::OpenAi;
-        let key = ApiKey::new(api_key).ok_or_else(|| ProviderError::not_configured(provider))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, key.header("Bearer ").ok_or_else(|| ProviderError::unsendable_key(provider))?);
-        Ok(Self { session: Session { pool, provider, base_url, headers, key: Some(key), timeout } })
+    pub(crate) fn new(connection: Connection, api_key: &str) -> Result<Self, ProviderError> {
+        Ok(Self { session: Session::with_key(connection, ProviderName::OpenAi, AUTHORIZATION, "Bearer ", api_key)? })
     }
 
     /// The vendor began a response and gave up.
@@ -52,7 +47,11 @@ impl OpenAi {
         let code = if error.code.is_empty() { "no code" } else { error.code.as_str() };
         let said = cut(&self.session.redact(&error.message), MAX_MESSAGE);
         let failed = self.session.unusable(format!("could not finish the response ({code}): {said}"));
-        if TRANSIENT_CODES.contains(&code) { failed.transient() } else { failed }
+        match code {
+            code if TRANSIENT_CODES.contains(&code) => failed.transient(),
+            code if FILTER_CODES.contains(&code) => failed.of_kind(FailureKind::ContentFilter),
+            _ => failed,
+        }
     }
 
     /// What came out: the text of all message items (web searches and reasoning are items of their own), or why there
@@ -69,7 +68,8 @@ impl OpenAi {
                 return Err(self.session.unusable(format!("gave an unfinished response ({status})")));
             }
             _ if reason.as_deref() == Some("content_filter") => {
-                return Err(self.session.unusable("stopped the answer by its content filter"));
+                let filtered = self.session.unusable("stopped the answer by its content filter");
+                return Err(filtered.of_kind(FailureKind::ContentFilter));
             }
             _ => {}
         }
@@ -79,7 +79,8 @@ impl OpenAi {
                 "output_text" => text.push_str(&part.text),
                 "refusal" => {
                     let refusal = cut(&self.session.redact(&part.refusal), MAX_MESSAGE);
-                    return Err(self.session.unusable(format!("refused to answer: {refusal}")));
+                    let refused = self.session.unusable(format!("refused to answer: {refusal}"));
+                    return Err(refused.of_kind(FailureKind::ContentFilter));
                 }
                 _ => {}
             }
@@ -93,41 +94,58 @@ impl OpenAi {
     }
 }
 
-/// The body for a request, and the options that this model does not take.
-fn body(request: &GenerationRequest) -> (ResponseBody, Vec<OptionName>) {
+/// The body for a request, and what the model does not take of it.
+fn body(request: &GenerationRequest) -> Result<(ResponseBody, Remarks), ProviderError> {
     let options = &request.options;
+    let mut remarks = Remarks::default();
+    remarks.leave_out(&[OptionName::TopK]);
     let takes_sampling = families::takes_sampling(&request.model);
-    let mut unused = vec![OptionName::TopK];
     if !takes_sampling {
-        unused.extend([OptionName::Temperature, OptionName::TopP]);
+        remarks.leave_out(&[OptionName::Temperature, OptionName::TopP]);
     }
-    let mut prompt = request.prompt.clone();
-    let text = request.schema.as_ref().and_then(|schema| {
-        let (schema, strict) = match strict_schema::fit(schema, families::is_fine_tuned(&request.model)) {
-            Fit::Strict(schema) => (schema, true),
-            // A map with open keys, a member of any type and the like: strict mode refuses such a schema, the plain
-            // mode takes every schema of an object and follows it as well as it can.
-            Fit::Loose(schema) => (schema, false),
-            // Neither mode takes a schema whose root is no object.
-            Fit::None => {
-                prompt = schema_instructions::append(&prompt, schema);
-                return None;
-            }
-        };
-        Some(Text { format: Format { kind: "json_schema", name: "schema-name", schema, strict } })
-    });
-    let (instructions, input) = request.instructions_and_question(&prompt);
+    let searches = options.web_search && families::searches_the_web(&request.model);
+    if !searches {
+        remarks.leave_out(&[OptionName::WebSearch]);
+    }
+    let text = request.schema.as_ref().and_then(|schema| format_for(&request.model, schema, &mut remarks));
+    let words = match &request.schema {
+        Some(schema) if text.is_none() => Some(instructions::append(&request.prompt, schema)),
+        _ => None,
+    };
+    let (instructions, question) = request.instructions_and_question(words.as_deref().unwrap_or(&request.prompt));
     let body = ResponseBody {
         model: request.model.clone(),
-        input: input.to_owned(),
+        input: input::build(question, &request.files)?,
         instructions: instructions.map(str::to_owned),
         max_output_tokens: options.max_tokens.unwrap_or(DEFAULT_MAX_TOKENS),
         temperature: options.temperature.filter(|_| takes_sampling),
         top_p: options.top_p.filter(|_| takes_sampling),
-        tools: if options.web_search { vec![Tool { kind: "web_search" }] } else { Vec::new() },
+        tools: if searches { vec![Tool { kind: "web_search" }] } else { Vec::new() },
         text,
     };
-    (body, unused)
+    Ok((body, remarks))
+}
+
+/// The schema as the model takes it; `None` when it must go as words.
+fn format_for(model: &str, schema: &Value, remarks: &mut Remarks) -> Option<Text> {
+    if !families::takes_schema(model) {
+        return None;
+    }
+    let (schema, strict) = match strict_schema::fit(schema, families::is_fine_tuned(model)) {
+        Fit::Strict(schema) => (schema, true),
+        // A map with open keys, a member of any type and the like: strict mode refuses such a schema, the plain mode
+        // takes every schema of an object and follows it as well as it can.
+        Fit::Loose(schema) => {
+            remarks.note("The schema was sent without strict mode since strict mode cannot express it.");
+            (schema, false)
+        }
+        // Neither mode takes a schema whose root is no object.
+        Fit::None => {
+            remarks.schema_in_words("its root describes no object");
+            return None;
+        }
+    };
+    Some(Text { format: Format { kind: "json_schema", name: "schema-name", schema, strict } })
 }
 
 #[async_trait]
@@ -137,7 +155,7 @@ impl ChatProvider for OpenAi {
     }
 
     fn supports_files(&self) -> bool {
-        false
+        true
     }
 
     async fn check(&self) -> Result<(), ProviderError> {
@@ -152,19 +170,23 @@ impl ChatProvider for OpenAi {
     }
 
     async fn generate(&self, request: &GenerationRequest) -> Result<Answer, ProviderError> {
-        request.refuse_files(self.session.vendor())?;
-        let (body, unused) = body(request);
+        let (body, remarks) = body(request)?;
         let answered = self.session.post::<Created>("/v1/responses", &request.model, &body).await?;
-        let usage = answered.body.usage;
+        let tokens = answered.body.usage;
+        let id = answered.body.id.clone();
         let (text, stop_reason, is_truncated) = self.read(answered.body)?;
-        Ok(Answer {
+        let answer = Answer {
             text,
-            input_tokens: usage.input_tokens,
-            output_tokens: usage.output_tokens,
+            input_tokens: tokens.input_tokens,
+            output_tokens: tokens.output_tokens,
+            tokens: tokens.by_purpose(),
+            usage: usage(&answered.json, "usage"),
             stop_reason,
             is_truncated,
-            ignored_options: request.options.ignored(&unused),
-            request_id: answered.request_id,
-        })
+            request_id: answered.request_id.or(id),
+            duration: answered.duration,
+            ..Answer::default()
+        };
+        Ok(remarks.on(answer, &request.options))
     }
 }

@@ -5,7 +5,13 @@ use std::{sync::Arc, time::Duration};
 use shared_core::ProviderName;
 
 use crate::{
-    ChatProvider, Endpoints, ProviderError, anthropic::Anthropic, error::vendor_name, http::Pool, ollama::Ollama,
+    ChatProvider, Endpoints, ProviderError,
+    anthropic::Anthropic,
+    chat_completions::ChatCompletions,
+    deepinfra, deepseek,
+    gemini::Gemini,
+    http::{Connection, Pool},
+    ollama::Ollama,
     openai::OpenAi,
 };
 
@@ -26,17 +32,17 @@ impl Providers {
     /// A vendor, to be asked with this key. Nothing is sent yet. Ollama has no keys and ignores what is given.
     ///
     /// # Errors
-    /// A `ProviderUnavailableError` when the key is blank or cannot be sent, or the vendor is not built yet.
+    /// A `ProviderUnavailableError` when the key is blank or cannot be sent.
     pub fn connect(&self, name: ProviderName, api_key: &str) -> Result<Box<dyn ChatProvider>, ProviderError> {
         let base_url = self.endpoints.base_url(name).to_owned();
-        let pool = Arc::clone(&self.pool);
-        match name {
-            ProviderName::Ollama => Ok(Box::new(Ollama::new(pool, base_url, self.timeout))),
-            ProviderName::OpenAi => Ok(Box::new(OpenAi::new(pool, base_url, self.timeout, api_key)?)),
-            ProviderName::Anthropic => Ok(Box::new(Anthropic::new(pool, base_url, self.timeout, api_key)?)),
-            ProviderName::Gemini | ProviderName::DeepSeek | ProviderName::DeepInfra => {
-                Err(ProviderError::unavailable(format!("this build does not speak to {} yet", vendor_name(name))))
-            }
-        }
+        let connection = Connection { pool: Arc::clone(&self.pool), base_url, timeout: self.timeout };
+        Ok(match name {
+            ProviderName::Ollama => Box::new(Ollama::new(connection)),
+            ProviderName::OpenAi => Box::new(OpenAi::new(connection, api_key)?),
+            ProviderName::Anthropic => Box::new(Anthropic::new(connection, api_key)?),
+            ProviderName::Gemini => Box::new(Gemini::new(connection, api_key)?),
+            ProviderName::DeepSeek => Box::new(ChatCompletions::new(&deepseek::DIALECT, connection, api_key)?),
+            ProviderName::DeepInfra => Box::new(ChatCompletions::new(&deepinfra::DIALECT, connection, api_key)?),
+        })
     }
 }

@@ -1,8 +1,9 @@
 //! What to ask a model.
 
 use serde_json::Value;
+use shared_core::ProviderName;
 
-use crate::{Attachment, ProviderError};
+use crate::{Answer, Attachment, ProviderError};
 
 /// What to ask a model.
 #[derive(Debug, Clone)]
@@ -30,11 +31,8 @@ impl GenerationRequest {
     }
 
     /// Fails when there are files, for vendors that take none (contract section 9.3).
-    pub(crate) fn refuse_files(&self, vendor: &str) -> Result<(), ProviderError> {
-        if self.files.is_empty() {
-            return Ok(());
-        }
-        Err(ProviderError::vendor(format!("{vendor} takes no files")))
+    pub(crate) fn refuse_files(&self, provider: ProviderName) -> Result<(), ProviderError> {
+        if self.files.is_empty() { Ok(()) } else { Err(ProviderError::files_not_supported(provider)) }
     }
 }
 
@@ -107,6 +105,64 @@ impl OptionName {
             Self::TopK => "topK",
             Self::WebSearch => "webSearch",
         }
+    }
+}
+
+/// How a model treats an option that shapes its choice of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sampling {
+    /// It takes the option; the contract's default goes along when none is given.
+    WithDefault,
+    /// It takes the option, and its vendor advises to leave its own default alone.
+    WhenGiven,
+    /// It refuses the option or passes over it.
+    Refused,
+}
+
+impl Sampling {
+    /// The value to send.
+    pub(crate) fn choose<T>(self, given: Option<T>, default: T) -> Option<T> {
+        match self {
+            Self::WithDefault => Some(given.unwrap_or(default)),
+            Self::WhenGiven => given,
+            Self::Refused => None,
+        }
+    }
+}
+
+/// What of a request a vendor or model does not take as it is.
+#[derive(Debug, Default)]
+pub(crate) struct Remarks {
+    unused: Vec<OptionName>,
+    notes: Vec<String>,
+}
+
+impl Remarks {
+    /// These options are left out.
+    pub(crate) fn leave_out(&mut self, names: &[OptionName]) {
+        self.unused.extend(names);
+    }
+
+    /// This option is left out if the model refuses it.
+    pub(crate) fn leave_out_refused(&mut self, name: OptionName, sampling: Sampling) {
+        if sampling == Sampling::Refused {
+            self.unused.push(name);
+        }
+    }
+
+    /// The schema goes as words, although the vendor could hold an answer to one.
+    pub(crate) fn schema_in_words(&mut self, reason: &str) {
+        self.notes.push(format!("The schema was sent as words since {reason}."));
+    }
+
+    /// Something else that somebody who reads the answer should know.
+    pub(crate) fn note(&mut self, sentence: &str) {
+        self.notes.push(sentence.to_owned());
+    }
+
+    /// The answer, with these remarks about its request.
+    pub(crate) fn on(self, answer: Answer, options: &GenerationOptions) -> Answer {
+        Answer { ignored_options: options.ignored(&self.unused), notes: self.notes, ..answer }
     }
 }
 

@@ -4,7 +4,7 @@ mod wire;
 
 use std::{sync::Arc, time::Duration};
 
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::AUTHORIZATION;
 use shared_core::{
     config::Env,
     embeddings::{EmbeddingWork, Embeddings},
@@ -13,9 +13,8 @@ use shared_core::{
 
 use crate::{
     ProviderError,
-    endpoints::{checked_url, without_version},
-    http::{Pool, Session},
-    secret::ApiKey,
+    endpoints::{checked_url, without},
+    http::{Connection, Pool, Session},
 };
 use wire::{EmbeddingList, RequestBody};
 
@@ -40,7 +39,7 @@ impl VoyageAi {
     /// # Errors
     /// The rule that the URL breaks.
     pub fn new(base_url: &str, timeout: Duration) -> Result<Self, &'static str> {
-        let base_url = without_version(&checked_url(base_url.trim())?).to_owned();
+        let base_url = without("/v1", &checked_url(base_url.trim())?).to_owned();
         Ok(Self { pool: Arc::default(), base_url, timeout })
     }
 
@@ -72,12 +71,8 @@ impl VoyageAi {
     }
 
     fn session(&self, api_key: &str) -> Result<Session<ServiceName>, ProviderError> {
-        let provider = ServiceName::VoyageAi;
-        let key = ApiKey::new(api_key)
-            .ok_or_else(|| ProviderError::unavailable("there is no API key for Voyage AI".to_owned()))?;
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, key.header("Bearer ").ok_or_else(|| ProviderError::unsendable_key(provider))?);
         let (pool, base_url) = (Arc::clone(&self.pool), self.base_url.clone());
-        Ok(Session { pool, provider, base_url, headers, key: Some(key), timeout: self.timeout })
+        let connection = Connection { pool, base_url, timeout: self.timeout };
+        Session::with_key(connection, ServiceName::VoyageAi, AUTHORIZATION, "Bearer ", api_key)
     }
 }

@@ -49,6 +49,11 @@ pub(crate) fn tokens<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, 
     Ok(value.as_u64().or_else(|| value.as_f64().map(|count| count as u64)).unwrap_or_default())
 }
 
+/// The usage block of an answer as it came.
+pub(crate) fn usage(answer: &Value, member: &str) -> Option<Value> {
+    answer.get(member).filter(|usage| usage.is_object()).cloned()
+}
+
 /// The texts in their order, each once, without blank ones.
 pub(crate) fn each_once(texts: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = HashSet::new();

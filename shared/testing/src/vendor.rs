@@ -2,8 +2,8 @@
 //!
 //! A test scripts what the vendor answers per method and path, points a `*_BASE_URL` at [`FakeVendor::url`], runs the
 //! code under test, and then looks at [`FakeVendor::requests`]. Replies can be slow, hang for ever, break off or never
-//! come, as a vendor's do. The bodies of the vendors' own formats are in [`openai`], [`anthropic`], [`ollama`] and
-//! [`voyageai`].
+//! come, as a vendor's do. The bodies of the vendors' own formats are in [`ollama`], [`openai`], [`anthropic`], [`gemini`],
+//! [`chat_completions`] (DeepSeek and DeepInfra) and [`voyageai`].
 //!
 //! ```no_run
 //! # async fn example() {
@@ -18,6 +18,8 @@
 //! ```
 
 pub mod anthropic;
+pub mod chat_completions;
+pub mod gemini;
 pub mod ollama;
 pub mod openai;
 mod reply;

@@ -213,5 +213,6 @@ pub(super) fn execution_of(new: &NewExecutions, version: Option<&PromptVersion>)
         error_message: None,
         stop_reason: None,
         ignored_options: None,
+        provider_call: None,
     })
 }

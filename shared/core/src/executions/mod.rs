@@ -1,8 +1,8 @@
 //! Executions: one run of a prompt or text by one model (contract 9).
 //!
 //! `create` records what shall run and `group_run` the same for a whole group of test data, `pipeline` moves it along,
-//! `prepare` says what is sent, `outcome` what became of it, `store` reads for the screens. `counters` holds the kept
-//! counters against the facts.
+//! `prepare` says what is sent, `outcome` what became of it, `provider_call` what the vendor told about it, `store` reads for
+//! the screens. `counters` holds the kept counters against the facts.
 
 mod counters;
 mod create;
@@ -10,6 +10,7 @@ mod group_run;
 mod outcome;
 pub mod pipeline;
 mod prepare;
+mod provider_call;
 mod store;
 
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,7 @@ pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, 
 pub use group_run::create_group_run;
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};
+pub use provider_call::{ProviderCall, TokenUsage};
 pub use store::{
     CsvRow, ExecutionFilter, ExecutionOrder, Stats, csv_rows, delete_ended, find, list, stats, update_fields,
 };
@@ -141,6 +143,9 @@ pub struct Execution {
     /// Options that the vendor does not take (defect V-14).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ignored_options: Option<Vec<String>>,
+    /// What the vendor told about the call that answered it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider_call: Option<ProviderCall>,
 }
 
 /// Name and number of the version that ran.
@@ -161,6 +166,8 @@ pub struct ExecutionView {
     pub data: Execution,
     /// Where it stands.
     pub status: ExecutionStatus,
+    /// How often it was tried so far.
+    pub attempts: u32,
     /// Absent for direct text, and when prompt or version are gone.
     pub prompt: Option<ExecutedPrompt>,
     /// When the latest attempt began.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::ExecutionStatus;
+use super::{ExecutionStatus, ProviderCall};
 use crate::schemas::check_result;
 
 /// What a model answered.
@@ -18,6 +18,8 @@ pub struct ModelAnswer {
     pub stop_reason: Option<String>,
     /// Options that the vendor does not take, by their contract names.
     pub ignored_options: Vec<String>,
+    /// What the vendor told about the call.
+    pub call: ProviderCall,
 }
 
 /// How an execution ended.
@@ -51,6 +53,7 @@ impl Outcome {
         if !answer.ignored_options.is_empty() {
             members.insert("ignored_options".into(), answer.ignored_options.into());
         }
+        members.insert("provider_call".into(), json!(answer.call));
         Self::Completed(members)
     }
 

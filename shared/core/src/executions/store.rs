@@ -97,7 +97,7 @@ impl ExecutionFilter {
 
 /// The columns of a view. Name and text of the executed version are looked up by position: versions are stored oldest
 /// first and never removed one by one.
-const VIEW: &str = "e.id, e.data, e.status, e.started_at, e.completed_at, e.created_at, e.updated_at,
+const VIEW: &str = "e.id, e.data, e.status, e.attempt, e.started_at, e.completed_at, e.created_at, e.updated_at,
     json_extract(p.data, '$.versions[' || (json_extract(e.data, '$.prompt_version') - 1) || '].name') AS prompt_name
     FROM executions e LEFT JOIN prompts p ON p.id = e.prompt_id";
 
@@ -160,6 +160,7 @@ fn view_of(row: &Row) -> Result<ExecutionView, DbError> {
         prompt,
         data,
         status: status_of(row)?,
+        attempts: row.get("attempt")?,
         started_at: row.get("started_at")?,
         completed_at: row.get("completed_at")?,
         created_at: row.get("created_at")?,

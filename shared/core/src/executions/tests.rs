@@ -50,7 +50,14 @@ async fn pending(db: &Db, count: usize) -> Vec<String> {
 }
 
 fn answer(text: &str) -> ModelAnswer {
-    ModelAnswer { text: text.into(), input_tokens: 3, output_tokens: 4, stop_reason: None, ignored_options: vec![] }
+    ModelAnswer {
+        text: text.into(),
+        input_tokens: 3,
+        output_tokens: 4,
+        stop_reason: None,
+        ignored_options: vec![],
+        call: ProviderCall::default(),
+    }
 }
 
 async fn status(db: &Db, id: &str) -> ExecutionStatus {

@@ -7,7 +7,7 @@ use shared_core::{
     Db, ProviderName, Secret, Timestamp,
     config::EncryptionKey,
     executions::{
-        self, ExecutionStatus, ModelAnswer, NewExecutions, Origin, Outcome, Source, Target as Model,
+        self, ExecutionStatus, ModelAnswer, NewExecutions, Origin, Outcome, ProviderCall, Source, Target as Model,
         pipeline::{claim, dispatch, finish, progress},
     },
     migrations::migrate,
@@ -131,6 +131,7 @@ async fn an_execution_runs_from_creation_to_result(target: &Target) {
         output_tokens: 4,
         stop_reason: None,
         ignored_options: vec![],
+        call: ProviderCall::default(),
     };
     assert!(finish(db, &held[0], &Outcome::answered(answer, None), now).await.unwrap());
     assert!(finish(db, &held[1], &Outcome::Failed("out of order".into()), now).await.unwrap());

@@ -1,27 +1,11 @@
 //! What the user says to Anthropic: text and files (guides "Vision" and "PDF support"; API reference, "Create a
 //! Message", document and image blocks).
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-
 use super::wire::{Content, InputBlock, Source};
-use crate::{Attachment, ProviderError};
+use crate::{Attachment, ProviderError, attachment::FileKind};
 
 /// The image types that the vendor takes.
 const IMAGES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
-
-/// Types beside `text/…` whose content is text.
-const TEXTS: [&str; 10] = [
-    "application/csv",
-    "application/ecmascript",
-    "application/javascript",
-    "application/json",
-    "application/sql",
-    "application/toml",
-    "application/x-ndjson",
-    "application/x-yaml",
-    "application/xml",
-    "application/yaml",
-];
 
 /// The question alone, or as the first block with a block per file after it. Files go along whether the question is
 /// the user's or a compiled template (defect V-05).
@@ -39,34 +23,17 @@ pub(super) fn build(question: &str, files: &[Attachment]) -> Result<Content, Pro
 
 /// An image, a PDF or a text, each in the form that the vendor takes (defect V-06).
 fn block(file: &Attachment) -> Result<InputBlock, ProviderError> {
-    let mime = match file.essence() {
-        alias if alias == "image/jpg" => "image/jpeg".to_owned(),
-        mime => mime,
-    };
-    let encoded = || STANDARD.encode(&file.data);
-    if IMAGES.contains(&mime.as_str()) {
-        return Ok(InputBlock::Image { source: Source::Base64 { media_type: mime, data: encoded() } });
+    let base64 = |media_type| Source::Base64 { media_type, data: file.base64() };
+    match file.kind()? {
+        FileKind::Image(mime) if IMAGES.contains(&mime.as_str()) => Ok(InputBlock::Image { source: base64(mime) }),
+        FileKind::Pdf => Ok(InputBlock::Document { source: base64("application/pdf".to_owned()) }),
+        FileKind::Text { text, .. } => {
+            Ok(InputBlock::Document { source: Source::Text { media_type: "text/plain", data: text.to_owned() } })
+        }
+        FileKind::Image(mime) | FileKind::Other(mime) => {
+            Err(file.not_taken("Anthropic", "images (GIF, JPEG, PNG, WebP), PDF and text", &mime))
+        }
     }
-    if mime == "application/pdf" {
-        return Ok(InputBlock::Document { source: Source::Base64 { media_type: mime, data: encoded() } });
-    }
-    let name = &file.file_name;
-    if is_text(&mime) {
-        let Ok(text) = str::from_utf8(&file.data) else {
-            return Err(ProviderError::vendor(format!("the file \"{name}\" ({mime}) is not UTF-8 text")));
-        };
-        let source = Source::Text { media_type: "text/plain", data: text.to_owned() };
-        return Ok(InputBlock::Document { source });
-    }
-    Err(ProviderError::vendor(format!(
-        "Anthropic takes images (GIF, JPEG, PNG, WebP), PDF and text; the file \"{name}\" is of type {mime}"
-    )))
-}
-
-fn is_text(mime: &str) -> bool {
-    let is_structured_text = mime.ends_with("+json") || mime.ends_with("+yaml") || mime.ends_with("+xml");
-    let is_image = mime.starts_with("image/");
-    mime.starts_with("text/") || TEXTS.contains(&mime) || (is_structured_text && !is_image)
 }
 
 #[cfg(test)]

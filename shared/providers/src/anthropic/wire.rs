@@ -1,6 +1,8 @@
 //! Anthropic's bodies (API reference, "Create a Message" and "List Models"): the members that we use.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use shared_core::executions::TokenUsage;
 
 use crate::wire::{expected_list, lenient, lenient_list, tokens};
 
@@ -18,6 +20,22 @@ pub(super) struct MessageBody {
     pub(super) top_p: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) tools: Vec<Tool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) output_config: Option<OutputConfig>,
+}
+
+/// How the text is to look.
+#[derive(Serialize)]
+pub(super) struct OutputConfig {
+    pub(super) format: Format,
+}
+
+/// A JSON Schema for the text.
+#[derive(Serialize)]
+pub(super) struct Format {
+    #[serde(rename = "type")]
+    pub(super) kind: &'static str,
+    pub(super) schema: Value,
 }
 
 /// What the user says.
@@ -86,10 +104,37 @@ pub(super) struct OutputBlock {
 /// What the call used.
 #[derive(Deserialize, Default)]
 pub(super) struct Usage {
+    /// Without what came from the cache or went into it.
     #[serde(default, deserialize_with = "tokens")]
     pub(super) input_tokens: u64,
     #[serde(default, deserialize_with = "tokens")]
+    cache_read_input_tokens: u64,
+    #[serde(default, deserialize_with = "tokens")]
+    cache_creation_input_tokens: u64,
+    /// All of the answer, the reasoning included.
+    #[serde(default, deserialize_with = "tokens")]
     pub(super) output_tokens: u64,
+    #[serde(default, deserialize_with = "lenient")]
+    output_tokens_details: OutputDetails,
+}
+
+#[derive(Deserialize, Default)]
+struct OutputDetails {
+    #[serde(default, deserialize_with = "tokens")]
+    thinking_tokens: u64,
+}
+
+impl Usage {
+    pub(super) fn by_purpose(&self) -> TokenUsage {
+        let reasoning = self.output_tokens_details.thinking_tokens;
+        TokenUsage {
+            input: self.input_tokens,
+            output: self.output_tokens.saturating_sub(reasoning),
+            cached_read: self.cache_read_input_tokens,
+            cache_write: self.cache_creation_input_tokens,
+            reasoning,
+        }
+    }
 }
 
 /// The answer to `GET /v1/models`.
@@ -108,4 +153,13 @@ pub(super) struct ModelPage {
 #[derive(Deserialize)]
 pub(super) struct Model {
     pub(super) id: String,
+    /// `active`, `deprecated` or `retired`; retired models stay in the list and answer nothing.
+    #[serde(default, deserialize_with = "lenient")]
+    lifecycle: Option<String>,
+}
+
+impl Model {
+    pub(super) fn is_retired(&self) -> bool {
+        self.lifecycle.as_deref() == Some("retired")
+    }
 }

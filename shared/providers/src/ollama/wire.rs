@@ -3,13 +3,16 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::wire::{each_once, expected_list, lenient, tokens};
+use crate::wire::{each_once, expected_list, lenient, lenient_list, tokens};
 
 /// `POST /api/generate`.
 #[derive(Serialize)]
 pub(super) struct GenerateBody<'a> {
     pub(super) model: &'a str,
     pub(super) prompt: String,
+    /// In base64, for models that see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) images: Vec<String>,
     pub(super) stream: bool,
     /// A JSON Schema that the answer is held to.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,6 +46,14 @@ pub(super) struct Generated {
     /// What went wrong after the head of the answer had been sent.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) error: Option<String>,
+}
+
+/// The answer to `POST /api/show`.
+#[derive(Deserialize)]
+pub(super) struct Shown {
+    /// `completion`, `vision`, `thinking` and others; none on old servers.
+    #[serde(default, deserialize_with = "lenient_list")]
+    pub(super) capabilities: Vec<String>,
 }
 
 /// The answer to `GET /api/tags`.

@@ -45,6 +45,31 @@ pub(super) fn takes_sampling(model: &str) -> bool {
     }
 }
 
+/// Whether a model can be held to a JSON Schema (guide "Structured outputs", "Supported models"). Names that are not
+/// OpenAI's belong to a gateway, and follow the contract.
+pub(super) fn takes_schema(model: &str) -> bool {
+    let base = base(model);
+    let is_first_4o = base.starts_with("gpt-4o-2024-05-13");
+    !is_before_4o(base) && !is_first_4o && base != "chatgpt-4o-latest" && !is_first_o1(base)
+}
+
+/// Whether a model searches the web (guide "Web search", "Limitations"; the models' own pages).
+pub(super) fn searches_the_web(model: &str) -> bool {
+    let base = base(model);
+    let is_blind = base.starts_with("gpt-4.1-nano") || base.starts_with("o1") || base.starts_with("o3-mini");
+    !is_before_4o(base) && !is_blind
+}
+
+/// `gpt-3.5-...`, `gpt-4`, `gpt-4-turbo` and their dated names.
+fn is_before_4o(base: &str) -> bool {
+    base.starts_with("gpt-3") || base == "gpt-4" || base.starts_with("gpt-4-")
+}
+
+/// The first reasoning models, before `o1` itself.
+fn is_first_o1(base: &str) -> bool {
+    base.starts_with("o1-mini") || base.starts_with("o1-preview")
+}
+
 /// Fine-tuned models take fewer schema keywords (guide "Structured outputs").
 pub(super) fn is_fine_tuned(model: &str) -> bool {
     model.starts_with("ft:")
@@ -140,5 +165,27 @@ mod tests {
             assert!(takes_sampling(model), "{model}");
         }
         assert!(takes_sampling("ft:gpt-4o-mini-2024-07-18:acme::AbC123"));
+    }
+
+    #[test]
+    fn older_models_are_not_held_to_a_schema() {
+        for model in ["gpt-3.5-turbo", "gpt-4", "gpt-4-turbo", "gpt-4o-2024-05-13", "chatgpt-4o-latest", "o1-mini"] {
+            assert!(!takes_schema(model), "{model}");
+        }
+        for model in
+            ["gpt-4o", "gpt-4o-mini", "gpt-4.1-nano", "o1", "o3-mini", "gpt-5", "gpt-6-sol", "a-gateways-model"]
+        {
+            assert!(takes_schema(model), "{model}");
+        }
+    }
+
+    #[test]
+    fn some_models_do_not_search_the_web() {
+        for model in ["gpt-3.5-turbo", "gpt-4", "gpt-4.1-nano-2025-04-14", "o1", "o3-mini"] {
+            assert!(!searches_the_web(model), "{model}");
+        }
+        for model in ["gpt-4o", "gpt-4.1", "gpt-4.1-mini", "o3", "o4-mini", "gpt-5-mini", "a-gateways-model"] {
+            assert!(searches_the_web(model), "{model}");
+        }
     }
 }

@@ -16,29 +16,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
+use crate::schema::{
+    ANNOTATIONS, annotated, merge,
+    references::{definition, resolved, split},
+    types::types,
+};
+
 /// Limits of the guide's section "Limitations": object members, values of enumerations, levels of objects.
 const MAX_PROPERTIES: usize = 5000;
 const MAX_ENUM_VALUES: usize = 1000;
 const MAX_DEPTH: usize = 10;
-
-/// How many references a root may go through.
-const MAX_ROOT_REFERENCES: usize = 8;
-
-/// Keywords that say something about a schema without narrowing values.
-const ANNOTATIONS: [&str; 12] = [
-    "$comment",
-    "$defs",
-    "$id",
-    "$schema",
-    "default",
-    "definitions",
-    "deprecated",
-    "description",
-    "examples",
-    "readOnly",
-    "title",
-    "writeOnly",
-];
 
 /// Keywords that shape values in a way that strict mode cannot express.
 const INEXPRESSIBLE: [&str; 8] =
@@ -69,16 +56,11 @@ pub(super) fn fit(schema: &Value, is_fine_tuned: bool) -> Fit {
 /// The root with `"type": "object"` in it, which both modes ask for; `None` when it describes something else. A root
 /// that is only a reference is replaced by what it refers to.
 fn object_root(schema: &Value) -> Option<Map<String, Value>> {
-    let mut root = schema.as_object()?.clone();
-    for _ in 0..MAX_ROOT_REFERENCES {
-        let Some(reference) = root.get("$ref").and_then(Value::as_str) else { break };
-        let mut target = definition(schema.as_object()?, reference)?.as_object()?.clone();
-        for container in ["$defs", "definitions"] {
-            if let Some(definitions) = schema.get(container) {
-                target.insert(container.to_owned(), definitions.clone());
-            }
+    let mut root = resolved(schema)?.clone();
+    for container in ["$defs", "definitions"] {
+        if let Some(definitions) = schema.get(container) {
+            root.insert(container.to_owned(), definitions.clone());
         }
-        root = target;
     }
     let is_object = match root.get("type") {
         Some(Value::String(name)) => name == "object",
@@ -86,22 +68,11 @@ fn object_root(schema: &Value) -> Option<Map<String, Value>> {
         None => root.contains_key("properties"),
         _ => false,
     };
-    if !is_object || root.contains_key("$ref") {
+    if !is_object {
         return None;
     }
     root.insert("type".to_owned(), json!("object"));
     Some(root)
-}
-
-/// What `#/$defs/name` or `#/definitions/name` refers to.
-fn definition<'a>(root: &'a Map<String, Value>, reference: &str) -> Option<&'a Value> {
-    let (container, name) = split_reference(reference)?;
-    root.get(container)?.get(name)
-}
-
-fn split_reference(reference: &str) -> Option<(&str, &str)> {
-    let (container, name) = reference.strip_prefix("#/")?.split_once('/')?;
-    (matches!(container, "$defs" | "definitions") && !name.contains('/')).then_some((container, name))
 }
 
 /// A conversion under way. Its methods give `None` for what strict mode cannot express.
@@ -123,7 +94,7 @@ impl Conversion<'_> {
         let mut strict = self.schema(self.root, 1)?;
         let mut done = BTreeSet::new();
         while let Some(reference) = self.references.difference(&done).next().cloned() {
-            if let Some((container, name)) = split_reference(&reference) {
+            if let Some((container, name)) = split(&reference) {
                 let converted = self.schema(definition(self.root, &reference)?.as_object()?, 1)?;
                 let definitions = strict.entry(container).or_insert_with(|| json!({}));
                 definitions.as_object_mut()?.insert(name.to_owned(), Value::Object(converted));
@@ -142,12 +113,12 @@ impl Conversion<'_> {
             return self.reference(schema, reference.as_str()?);
         }
         if let Some(parts) = schema.get("allOf") {
-            return self.schema(&merged(schema, parts.as_array()?)?, depth);
+            return self.schema(&merge::all_of(schema, parts.as_array()?)?, depth);
         }
         if let Some(choices) = schema.get("anyOf").or_else(|| schema.get("oneOf")) {
             return self.choice(schema, choices.as_array()?, depth);
         }
-        let types = scalar::types(schema)?;
+        let types = types(schema)?;
         let is_scalar = |name: &String| !matches!(name.as_str(), "object" | "array");
         if types.len() > 1 && !types.iter().all(is_scalar) {
             return self.split(schema, &types, depth);
@@ -265,30 +236,6 @@ impl Conversion<'_> {
         }
         Some(())
     }
-}
-
-/// A schema and the parts of its `allOf` as one; `None` when two of them say different things with one keyword.
-fn merged(schema: &Map<String, Value>, parts: &[Value]) -> Option<Map<String, Value>> {
-    let mut merged = schema.clone();
-    merged.remove("allOf");
-    for part in parts {
-        for (keyword, value) in part.as_object()? {
-            let is_annotation = ANNOTATIONS.contains(&keyword.as_str());
-            match merged.get(keyword) {
-                None => drop(merged.insert(keyword.clone(), value.clone())),
-                Some(present) if present == value || is_annotation => {}
-                Some(_) => return None,
-            }
-        }
-    }
-    Some(merged)
-}
-
-/// A new schema with the title and description of another.
-fn annotated(schema: &Map<String, Value>) -> Map<String, Value> {
-    let text =
-        |keyword: &&str| Some(((*keyword).to_owned(), schema.get(*keyword).filter(|text| text.is_string())?.clone()));
-    ["title", "description"].iter().filter_map(text).collect()
 }
 
 /// The schema, with null allowed besides.

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use shared_core::executions::TokenUsage;
 
 use crate::wire::{expected_list, lenient, lenient_list, tokens};
 
@@ -10,7 +11,7 @@ use crate::wire::{expected_list, lenient, lenient_list, tokens};
 #[derive(Serialize)]
 pub(super) struct ResponseBody {
     pub(super) model: String,
-    pub(super) input: String,
+    pub(super) input: Input,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) instructions: Option<String>,
     pub(super) max_output_tokens: u64,
@@ -22,6 +23,33 @@ pub(super) struct ResponseBody {
     pub(super) tools: Vec<Tool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) text: Option<Text>,
+}
+
+/// Text alone, or a message of text and files.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum Input {
+    Text(String),
+    Messages([UserMessage; 1]),
+}
+
+/// What the user says.
+#[derive(Serialize)]
+pub(super) struct UserMessage {
+    pub(super) role: &'static str,
+    pub(super) content: Vec<InputPart>,
+}
+
+/// A part of what the user says.
+#[derive(Serialize)]
+#[serde(tag = "type")]
+pub(super) enum InputPart {
+    #[serde(rename = "input_text")]
+    Text { text: String },
+    #[serde(rename = "input_image")]
+    Image { detail: &'static str, image_url: String },
+    #[serde(rename = "input_file")]
+    File { filename: String, file_data: String },
 }
 
 /// A tool that the vendor runs itself.
@@ -50,6 +78,8 @@ pub(super) struct Format {
 /// The answer to `POST /v1/responses`.
 #[derive(Deserialize)]
 pub(super) struct Created {
+    #[serde(default, deserialize_with = "lenient")]
+    pub(super) id: Option<String>,
     /// `completed`, `incomplete`, `failed`, `cancelled`, `queued` or `in_progress`.
     #[serde(default, deserialize_with = "lenient")]
     pub(super) status: Option<String>,
@@ -103,10 +133,44 @@ pub(super) struct ContentPart {
 /// What the call used.
 #[derive(Deserialize, Default, Clone, Copy)]
 pub(super) struct Usage {
+    /// All of the input, what came from the cache or went into it included.
     #[serde(default, deserialize_with = "tokens")]
     pub(super) input_tokens: u64,
+    #[serde(default, deserialize_with = "lenient")]
+    input_tokens_details: InputDetails,
+    /// All of the answer, the reasoning included.
     #[serde(default, deserialize_with = "tokens")]
     pub(super) output_tokens: u64,
+    #[serde(default, deserialize_with = "lenient")]
+    output_tokens_details: OutputDetails,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+struct InputDetails {
+    #[serde(default, deserialize_with = "tokens")]
+    cached_tokens: u64,
+    #[serde(default, deserialize_with = "tokens")]
+    cache_write_tokens: u64,
+}
+
+#[derive(Deserialize, Default, Clone, Copy)]
+struct OutputDetails {
+    #[serde(default, deserialize_with = "tokens")]
+    reasoning_tokens: u64,
+}
+
+impl Usage {
+    pub(super) fn by_purpose(&self) -> TokenUsage {
+        let InputDetails { cached_tokens, cache_write_tokens } = self.input_tokens_details;
+        let reasoning = self.output_tokens_details.reasoning_tokens;
+        TokenUsage {
+            input: self.input_tokens.saturating_sub(cached_tokens).saturating_sub(cache_write_tokens),
+            output: self.output_tokens.saturating_sub(reasoning),
+            cached_read: cached_tokens,
+            cache_write: cache_write_tokens,
+            reasoning,
+        }
+    }
 }
 
 /// The answer to `GET /v1/models`; this vendor gives the whole list in one page.

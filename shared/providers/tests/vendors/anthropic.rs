@@ -1,7 +1,7 @@
 //! Anthropic's own mapping (contract section 11.2, defects V-05, V-06, V-13, V-16).
 
 use serde_json::{Value, json};
-use shared_core::ProviderName::Anthropic;
+use shared_core::{ProviderName::Anthropic, executions::TokenUsage};
 use shared_providers::{Answer, Attachment, GenerationOptions, GenerationRequest, ProviderError};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic};
 
@@ -106,10 +106,45 @@ async fn sends_limit_and_web_search() {
 }
 
 #[tokio::test]
+async fn holds_newer_models_to_a_schema() {
+    let schema = json!({
+        "type": "object", "properties": {"age": {"type": "integer", "minimum": 0}, "name": {"type": "string"}},
+        "required": ["name"]
+    });
+    let (body, answer) = sent(&GenerationRequest { schema: Some(schema), ..question(MODEL, "P", "I") }).await;
+    let expected = json!({
+        "type": "object", "additionalProperties": false, "required": ["name"],
+        "properties": {"age": {"type": "integer", "description": "Rules: {\"minimum\":0}"}, "name": {"type": "string"}}
+    });
+    assert_eq!(body["output_config"], json!({"format": {"type": "json_schema", "schema": expected}}));
+    assert_eq!(body["system"], "P");
+    assert!(answer.notes.is_empty());
+}
+
+#[tokio::test]
+async fn a_schema_that_does_not_fit_goes_as_words_with_a_note() {
+    let open = json!({"type": "object", "additionalProperties": {"type": "number"}});
+    let closed = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    for (schema, web_search, note) in [
+        (open, false, "The schema was sent as words since it has an object with open keys."),
+        (closed, true, "The schema was sent as words since answers with citations of the web cannot be held to one."),
+    ] {
+        let options = GenerationOptions { web_search, ..GenerationOptions::default() };
+        let request = GenerationRequest { schema: Some(schema), options, ..question(MODEL, "P", "I") };
+        let (body, answer) = sent(&request).await;
+        assert_eq!(body["output_config"], Value::Null);
+        assert!(body["system"].as_str().unwrap().contains("JSON Schema"));
+        assert_eq!(answer.notes, [note]);
+    }
+}
+
+#[tokio::test]
 async fn puts_a_schema_into_words_after_the_prompt() {
     let schema = json!({"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}});
     for (input, place) in [("I", "/system"), ("", "/messages/0/content")] {
-        let (body, _) = sent(&GenerationRequest { schema: Some(schema.clone()), ..question(MODEL, "P", input) }).await;
+        let older = question("claude-sonnet-4-0", "P", input);
+        let (body, answer) = sent(&GenerationRequest { schema: Some(schema.clone()), ..older }).await;
+        assert!(answer.notes.is_empty(), "older models are never held to one");
         let said = body.pointer(place).and_then(Value::as_str).unwrap();
         assert!(said.starts_with("P\n\n"), "{said}");
         assert!(said.contains("\n  \"properties\": {\n    \"colour\": {"), "{said}");
@@ -255,4 +290,29 @@ async fn a_spending_limit_is_permanent() {
     }});
     vendor.on("POST", "/v1/messages", Reply::json(&body).with_status(429));
     assert!(!ask(&vendor, Anthropic).await.unwrap_err().is_transient());
+}
+
+#[tokio::test]
+async fn counts_cached_and_reasoning_tokens_apart() {
+    let mut body = anthropic::message_body(&[anthropic::text_block("A")], "end_turn");
+    body["usage"] = json!({
+        "input_tokens": 10, "cache_read_input_tokens": 60, "cache_creation_input_tokens": 30,
+        "output_tokens": 50, "output_tokens_details": {"thinking_tokens": 20}, "service_tier": null
+    });
+    let answer = answered(&body).await.unwrap();
+    assert_eq!((answer.input_tokens, answer.output_tokens), (10, 50));
+    let expected = TokenUsage { input: 10, output: 30, cached_read: 60, cache_write: 30, reasoning: 20 };
+    assert_eq!(answer.tokens, expected);
+    assert_eq!(answer.usage, Some(body["usage"].clone()));
+}
+
+#[tokio::test]
+async fn retired_models_are_not_listed() {
+    let vendor = FakeVendor::start().await;
+    let list = json!({"data": [
+        {"id": "claude-a", "lifecycle": "active"}, {"id": "claude-b", "lifecycle": "retired"},
+        {"id": "claude-c", "lifecycle": "deprecated"}, {"id": "claude-d"}
+    ]});
+    vendor.on("GET", "/v1/models", Reply::json(&list));
+    assert_eq!(client(&vendor, Anthropic).models().await.unwrap(), ["claude-a", "claude-c", "claude-d"]);
 }

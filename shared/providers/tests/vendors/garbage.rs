@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 use shared_core::ProviderName;
 use shared_providers::ErrorClass;
-use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
+use shared_testing::vendor::{FakeVendor, Reply, anthropic, chat_completions, gemini, ollama, openai};
 
-use crate::support::{BUILT, ask, client, generate_path, models_path, question};
+use crate::support::{VENDORS, ask, client, generate_path, models_path, question};
 
 /// What takes the place of each member in turn.
 fn replacements() -> Vec<Value> {
@@ -63,20 +63,30 @@ fn answer(name: ProviderName) -> Value {
             "output": [openai::reasoning(), openai::message("A"), openai::refusal("R")],
             "usage": {"input_tokens": 1, "output_tokens": 2}
         }),
-        _ => anthropic::message_body(&[anthropic::thinking_block("T"), anthropic::text_block("A")], "end_turn"),
+        ProviderName::Anthropic => {
+            anthropic::message_body(&[anthropic::thinking_block("T"), anthropic::text_block("A")], "end_turn")
+        }
+        ProviderName::Gemini => {
+            gemini::generated_body(&[gemini::thought_part("T"), gemini::text_part("A")], "MAX_TOKENS")
+        }
+        ProviderName::DeepSeek | ProviderName::DeepInfra => chat_completions::completion_body("A", "length"),
     }
 }
 
 fn list(name: ProviderName) -> Value {
     match name {
         ProviderName::Ollama => json!({"models": [{"name": "a"}, {"name": "b"}]}),
-        _ => json!({"data": [{"id": "gpt-a"}, {"id": "gpt-b"}], "has_more": true, "last_id": "gpt-b"}),
+        ProviderName::Gemini => {
+            json!({"models": [gemini::model("gemini-a", &["generateContent"])], "nextPageToken": "t"})
+        }
+        ProviderName::DeepInfra => json!({"data": [{"id": "a", "metadata": {"pricing": {"output_tokens": 1}}}]}),
+        _ => json!({"data": [{"id": "gpt-a"}, {"id": "gpt-chat-b"}], "has_more": true, "last_id": "gpt-b"}),
     }
 }
 
 #[tokio::test]
 async fn any_json_is_an_answer_or_an_error() {
-    for (name, model) in BUILT {
+    for (name, model) in VENDORS {
         let vendor = FakeVendor::start().await;
         let client = client(&vendor, name);
         let request = question(model, "P", "I");
@@ -104,7 +114,7 @@ async fn any_json_can_be_the_body_of_an_error() {
         "error": {"message": "m", "type": "t", "code": "c", "details": {"error_code": "e"}},
         "detail": "d"
     });
-    for (name, model) in BUILT {
+    for (name, model) in VENDORS {
         let vendor = FakeVendor::start().await;
         let client = client(&vendor, name);
         let request = question(model, "P", "I");
@@ -117,7 +127,7 @@ async fn any_json_can_be_the_body_of_an_error() {
 
 #[tokio::test]
 async fn what_is_not_json_is_named_as_such() {
-    for (name, _) in BUILT {
+    for (name, _) in VENDORS {
         let vendor = FakeVendor::start().await;
         for (body, what) in [
             (&b""[..], "with an empty body"),

@@ -1,11 +1,11 @@
 //! Ollama's own mapping (contract section 11.2).
 
 use serde_json::{Value, json};
-use shared_core::ProviderName::Ollama;
-use shared_providers::{Attachment, GenerationRequest};
+use shared_core::{ProviderName::Ollama, executions::TokenUsage};
+use shared_providers::{FailureKind, GenerationRequest};
 use shared_testing::vendor::{FakeVendor, Reply, ollama};
 
-use crate::support::{all_options, ask, client, question};
+use crate::support::{all_options, ask, client, file, question, refused};
 
 async fn sent(request: &GenerationRequest) -> Value {
     let vendor = FakeVendor::start().await;
@@ -114,12 +114,60 @@ async fn lists_the_installed_models() {
 }
 
 #[tokio::test]
-async fn takes_no_files() {
+async fn images_go_beside_the_prompt_and_text_into_it() {
     let vendor = FakeVendor::start().await;
-    let file = Attachment { file_name: "a.txt".into(), mime_type: "text/plain".into(), data: b"a".to_vec() };
+    vendor.on("POST", "/api/generate", ollama::generated("A")).on("POST", "/api/show", ollama::shown(&["vision"]));
+    let files = vec![file("photo.png", "image/png", &[1, 2]), file("notes.csv", "text/csv", b"a,b")];
     let client = client(&vendor, Ollama);
-    assert!(!client.supports_files());
-    let request = GenerationRequest { files: vec![file], ..question("llama3.2", "P", "I") };
-    assert_eq!(client.generate(&request).await.unwrap_err().to_string(), "ProviderError: Ollama takes no files");
-    assert!(vendor.requests().is_empty());
+    assert!(client.supports_files());
+    client.generate(&GenerationRequest { files, ..question("llava", "P", "") }).await.unwrap();
+    assert_eq!(vendor.requests_to("POST", "/api/show")[0].json(), json!({"model": "llava"}));
+    let body = vendor.requests_to("POST", "/api/generate")[0].json();
+    assert_eq!(body["images"], json!(["AQI="]));
+    assert_eq!(body["prompt"], "P\n\n<file name=\"notes.csv\">\na,b\n</file>");
+}
+
+#[tokio::test]
+async fn a_model_without_sight_is_not_shown_images() {
+    let vendor = FakeVendor::start().await;
+    vendor.on("POST", "/api/generate", ollama::generated("A")).on("POST", "/api/show", ollama::shown(&["completion"]));
+    let image = vec![file("a.png", "image/png", &[1])];
+    let request = GenerationRequest { files: image, ..question("llama3.2", "P", "I") };
+    let error = client(&vendor, Ollama).generate(&request).await.unwrap_err();
+    assert_eq!(error.to_string(), "ProviderError: the Ollama model \"llama3.2\" takes no images");
+    assert_eq!(error.kind(), FailureKind::Invalid);
+    assert!(vendor.requests_to("POST", "/api/generate").is_empty());
+    // A server that cannot tell is asked all the same.
+    for reply in [Reply::status(404), ollama::shown(&[])] {
+        vendor.on("POST", "/api/show", reply);
+        assert_eq!(client(&vendor, Ollama).generate(&request).await.unwrap().text, "A");
+    }
+    // Text alone needs no sight.
+    vendor.forget_requests();
+    let text = vec![file("a.txt", "text/plain", b"a")];
+    let request = GenerationRequest { files: text, ..question("llama3.2", "P", "I") };
+    client(&vendor, Ollama).generate(&request).await.unwrap();
+    assert!(vendor.requests_to("POST", "/api/show").is_empty());
+}
+
+#[tokio::test]
+async fn other_files_are_refused_by_name() {
+    for (name, mime) in [("a.pdf", "application/pdf"), ("a.zip", "application/zip"), ("a.gif", "image/gif")] {
+        let error = refused(Ollama, file(name, mime, b"x")).await.to_string();
+        let text = format!(
+            "ProviderError: Ollama takes images (JPEG, PNG, WebP) and text; the file \"{name}\" is of type {mime}"
+        );
+        assert_eq!(error, text);
+    }
+}
+
+#[tokio::test]
+async fn usage_is_counted_and_kept_as_it_came() {
+    let vendor = FakeVendor::start().await;
+    vendor.on("POST", "/api/generate", ollama::generated("A"));
+    let answer = ask(&vendor, Ollama).await.unwrap();
+    assert_eq!(answer.tokens, TokenUsage { input: 12, output: 7, ..TokenUsage::default() });
+    let usage = answer.usage.unwrap();
+    assert_eq!((&usage["eval_count"], &usage["total_duration"]), (&json!(7), &json!(5_043_500_667_u64)));
+    assert_eq!(usage.as_object().unwrap().len(), 6);
 }

@@ -1,11 +1,11 @@
 //! OpenAI's own mapping (contract section 11.2, defects V-02, V-03, V-04, V-16).
 
 use serde_json::{Value, json};
-use shared_core::ProviderName::OpenAi;
-use shared_providers::{Answer, Attachment, GenerationRequest, ProviderError};
+use shared_core::{ProviderName::OpenAi, executions::TokenUsage};
+use shared_providers::{Answer, FailureKind, GenerationRequest, ProviderError};
 use shared_testing::vendor::{FakeVendor, Reply, openai};
 
-use crate::support::{KEY, all_options, ask, client, question};
+use crate::support::{KEY, all_options, ask, client, file, question, refused};
 
 async fn sent(request: &GenerationRequest) -> (Value, Answer) {
     let vendor = FakeVendor::start().await;
@@ -53,7 +53,7 @@ async fn sends_the_options_that_the_model_takes() {
 
 #[tokio::test]
 async fn reasoning_models_get_no_sampling_options() {
-    for model in ["o3-mini", "gpt-5"] {
+    for model in ["o3", "gpt-5"] {
         let request = GenerationRequest { options: all_options(), ..question(model, "P", "I") };
         let (body, answer) = sent(&request).await;
         assert_eq!((&body["temperature"], &body["top_p"]), (&Value::Null, &Value::Null));
@@ -246,12 +246,85 @@ async fn an_empty_purse_is_permanent() {
 }
 
 #[tokio::test]
-async fn takes_no_files() {
-    let vendor = FakeVendor::start().await;
-    let file = Attachment { file_name: "a.png".into(), mime_type: "image/png".into(), data: vec![1] };
-    let client = client(&vendor, OpenAi);
-    assert!(!client.supports_files());
-    let request = GenerationRequest { files: vec![file], ..question("gpt-4.1", "P", "I") };
-    assert_eq!(client.generate(&request).await.unwrap_err().to_string(), "ProviderError: OpenAI takes no files");
-    assert!(vendor.requests().is_empty());
+async fn files_go_along_with_input_and_with_a_compiled_prompt() {
+    let files = vec![
+        file("photo.png", "image/png", &[1, 2]),
+        file("paper.pdf", "application/pdf", b"%PDF-"),
+        file("notes.csv", "text/csv", b"a,b"),
+    ];
+    for (input, text) in [("I", "I"), ("", "P")] {
+        let (body, _) = sent(&GenerationRequest { files: files.clone(), ..question("gpt-4.1", "P", input) }).await;
+        let expected = json!([{"role": "user", "content": [
+            {"type": "input_text", "text": text},
+            {"type": "input_image", "detail": "auto", "image_url": "data:image/png;base64,AQI="},
+            {"type": "input_file", "filename": "paper.pdf", "file_data": "data:application/pdf;base64,JVBERi0="},
+            {"type": "input_text", "text": "<file name=\"notes.csv\">\na,b\n</file>"}
+        ]}]);
+        assert_eq!(body["input"], expected);
+    }
+}
+
+#[tokio::test]
+async fn other_files_are_refused_by_name() {
+    for (name, mime) in [("a.zip", "application/zip"), ("a.svg", "image/svg+xml")] {
+        let error = refused(OpenAi, file(name, mime, b"x")).await;
+        let text = format!(
+            "ProviderError: OpenAI takes images (GIF, JPEG, PNG, WebP), PDF and text; the file \"{name}\" is of type {mime}"
+        );
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[tokio::test]
+async fn older_models_get_a_schema_in_words_and_no_web_search() {
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let request =
+        GenerationRequest { schema: Some(schema), options: all_options(), ..question("gpt-4-turbo", "P", "I") };
+    let (body, answer) = sent(&request).await;
+    assert_eq!((&body["text"], &body["tools"]), (&Value::Null, &Value::Null));
+    assert!(body["instructions"].as_str().unwrap().contains("JSON Schema"));
+    assert_eq!(answer.ignored_options, ["topK", "webSearch"]);
+    assert!(answer.notes.is_empty(), "this model is never held to a schema");
+}
+
+#[tokio::test]
+async fn notes_tell_how_a_schema_was_sent() {
+    for (schema, note) in [
+        (json!({"type": "array", "items": {}}), "The schema was sent as words since its root describes no object."),
+        (
+            json!({"type": "object", "additionalProperties": {"type": "number"}}),
+            "The schema was sent without strict mode since strict mode cannot express it.",
+        ),
+    ] {
+        let (_, answer) = sent(&GenerationRequest { schema: Some(schema), ..question("gpt-4.1", "P", "I") }).await;
+        assert_eq!(answer.notes, [note]);
+    }
+}
+
+#[tokio::test]
+async fn counts_cached_and_reasoning_tokens_apart() {
+    let mut body = openai::response_body("completed", &[openai::message("A")]);
+    body["usage"] = json!({
+        "input_tokens": 100, "input_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 10},
+        "output_tokens": 50, "output_tokens_details": {"reasoning_tokens": 30}, "total_tokens": 150, "later": null
+    });
+    let answer = answered(&body).await.unwrap();
+    assert_eq!((answer.input_tokens, answer.output_tokens), (100, 50));
+    let expected = TokenUsage { input: 30, output: 20, cached_read: 60, cache_write: 10, reasoning: 30 };
+    assert_eq!(answer.tokens, expected);
+    assert_eq!(answer.usage, Some(body["usage"].clone()));
+}
+
+#[tokio::test]
+async fn filters_are_told_apart_from_other_failures() {
+    let mut failed = openai::response_body("failed", &[]);
+    failed["error"] = json!({"code": "invalid_prompt", "message": "Flagged."});
+    let refused = openai::response_body("completed", &[openai::refusal("No.")]);
+    let mut filtered = openai::response_body("incomplete", &[]);
+    filtered["incomplete_details"] = json!({"reason": "content_filter"});
+    for body in [failed, refused, filtered] {
+        assert_eq!(answered(&body).await.unwrap_err().kind(), FailureKind::ContentFilter, "{body}");
+    }
+    let blank = openai::response_body("completed", &[]);
+    assert_eq!(answered(&blank).await.unwrap_err().kind(), FailureKind::Other);
 }

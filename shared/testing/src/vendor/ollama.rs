@@ -52,6 +52,11 @@ pub fn tags<'a>(names: impl IntoIterator<Item = &'a str>) -> Reply {
     Reply::json(&json!({"models": models}))
 }
 
+/// `POST /api/show`: a model that can do this, `vision` for example.
+pub fn shown(capabilities: &[&str]) -> Reply {
+    Reply::json(&json!({"details": {"family": "llama"}, "model_info": {}, "capabilities": capabilities}))
+}
+
 /// An error answer.
 pub fn error(status: u16, message: &str) -> Reply {
     Reply::json(&json!({"error": message})).with_status(status)

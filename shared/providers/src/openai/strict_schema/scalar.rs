@@ -2,52 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::schema::types::type_of;
+
 /// Formats that strict mode knows (guide "Structured outputs", "Supported properties").
 const FORMATS: [&str; 9] = ["date", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "time", "uuid"];
 
 /// Keywords with a number for strings and for numbers (the same place of the guide).
 const STRING_LIMITS: [&str; 2] = ["minLength", "maxLength"];
 const NUMBER_LIMITS: [&str; 5] = ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
-
-/// The types that a schema allows: as written, or as its other keywords tell. `None` when it allows anything.
-pub(super) fn types(schema: &Map<String, Value>) -> Option<Vec<String>> {
-    let mut types: Vec<String> = match schema.get("type") {
-        Some(Value::String(name)) => vec![name.clone()],
-        Some(Value::Array(names)) => {
-            names.iter().map(|name| name.as_str().map(str::to_owned)).collect::<Option<_>>()?
-        }
-        Some(_) => return None,
-        None => match (schema.get("const"), schema.get("enum")) {
-            (Some(value), _) => vec![type_of(value)?.to_owned()],
-            (None, Some(Value::Array(values))) => {
-                values.iter().map(|value| type_of(value).map(str::to_owned)).collect::<Option<_>>()?
-            }
-            _ if schema.contains_key("properties") => vec!["object".to_owned()],
-            _ if schema.contains_key("items") => vec!["array".to_owned()],
-            _ => return None,
-        },
-    };
-    let mut seen = Vec::new();
-    types.retain(|name| {
-        !seen.contains(name) && {
-            seen.push(name.clone());
-            true
-        }
-    });
-    (!types.is_empty()).then_some(types)
-}
-
-/// The type of a scalar; enumerated lists and objects cannot be expressed.
-fn type_of(value: &Value) -> Option<&'static str> {
-    match value {
-        Value::Null => Some("null"),
-        Value::Bool(_) => Some("boolean"),
-        Value::Number(number) if number.is_f64() => Some("number"),
-        Value::Number(_) => Some("integer"),
-        Value::String(_) => Some("string"),
-        Value::Array(_) | Value::Object(_) => None,
-    }
-}
 
 /// Copies what strict mode knows of a scalar schema; tells how many values it enumerates.
 pub(super) fn copy(

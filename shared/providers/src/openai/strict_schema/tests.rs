@@ -1,6 +1,9 @@
 use serde_json::json;
 
+use proptest::{prop_assert, test_runner::TestCaseError};
+
 use super::*;
+use crate::schema::generated::{for_all_schemas, for_plain_schemas, instance, parts, passes};
 
 fn strict(schema: &Value) -> Value {
     match fit(schema, false) {
@@ -296,4 +299,59 @@ fn an_empty_closed_object_is_strict() {
     let empty = json!({"type": "object", "additionalProperties": false});
     let expected = json!({"type": "object", "required": [], "properties": {}, "additionalProperties": false});
     assert_eq!(property(empty), expected);
+}
+
+#[test]
+fn what_is_strict_is_in_the_vendors_subset() {
+    const KEYWORDS: [&str; 22] = [
+        "$defs",
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "definitions",
+        "description",
+        "enum",
+        "exclusiveMaximum",
+        "exclusiveMinimum",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "multipleOf",
+        "pattern",
+        "properties",
+        "required",
+    ];
+    for_all_schemas(|schema, _| {
+        let Fit::Strict(strict) = fit(schema, false) else { return Ok(()) };
+        prop_assert!(strict["type"] == "object" && strict.get("anyOf").is_none(), "root: {strict}");
+        for part in parts(&strict) {
+            let is_known = |keyword: &str| matches!(keyword, "type" | "title") || KEYWORDS.contains(&keyword);
+            let odd = part.keys().find(|keyword| !is_known(keyword));
+            prop_assert!(odd.is_none(), "{odd:?} in {strict}");
+            if let Some(properties) = part.get("properties").and_then(Value::as_object) {
+                let names: Vec<&String> = properties.keys().collect();
+                prop_assert!(part["required"] == json!(names), "not all required: {strict}");
+                prop_assert!(part["additionalProperties"] == json!(false), "open: {strict}");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn what_the_strict_schema_allows_the_schema_allows_once_nulls_are_dropped() {
+    for_plain_schemas(|schema, choices| {
+        let Fit::Strict(strict) = fit(schema, false) else {
+            return Err(TestCaseError::fail("not strict"));
+        };
+        let answer = instance(&strict, choices);
+        prop_assert!(passes(schema, &answer), "{answer} by {strict}");
+        Ok(())
+    });
 }
