@@ -24,6 +24,7 @@ pub mod dev;
 pub mod fuzz;
 pub mod gateway;
 pub mod host;
+pub mod infra;
 pub mod invoke;
 pub mod openapi;
 pub mod poller;

@@ -109,6 +109,7 @@ impl LocalValues<'_> {
             EnvValue::Parameter { name: parameter, default: None } => {
                 bail!("the parameter {parameter} has no default, and local-dev knows no value for this variable")
             }
+            EnvValue::Cloud => bail!("only the cloud has a value, and local-dev knows none for this variable"),
         }
     }
 }
@@ -154,8 +155,8 @@ mod tests {
     fn a_function_gets_what_the_template_names_and_nothing_else() {
         let variables = [
             ("DATABASE_URL", parameter(None)),
-            ("DATABASE_AUTH_TOKEN", parameter(None)),
-            ("AUTH_SECRET_KEY", parameter(None)),
+            ("DATABASE_AUTH_TOKEN", EnvValue::Cloud),
+            ("AUTH_SECRET_KEY", EnvValue::Cloud),
             ("EXECUTIONS_QUEUE_URL", EnvValue::QueueUrl("Q".to_owned())),
             ("TOKEN_MAX_AGE_DAYS", parameter(Some("30"))),
             ("MODE", EnvValue::Literal("local".to_owned())),
@@ -181,6 +182,8 @@ mod tests {
     fn an_unknown_variable_is_an_error_that_names_it() {
         let error = environment(&[("NEW", parameter(None))], &[]).unwrap_err();
         assert!(format!("{error:#}").starts_with("f: NEW: the parameter P has no default"), "{error:#}");
+        let error = environment(&[("NEW", EnvValue::Cloud)], &[]).unwrap_err();
+        assert!(format!("{error:#}").starts_with("f: NEW: only the cloud has a value"), "{error:#}");
     }
 
     #[test]
