@@ -1,9 +1,23 @@
-//! Embedding deployments (contract 16, defects EM-01 and EM-05 to EM-08).
+//! Embedding deployments and the jobs that they create (contract 16, defects EM-01 to EM-08).
+
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_core::api_keys::Scope;
+use shared_core::{
+    Timestamp,
+    api_keys::Scope,
+    db::Statement,
+    embeddings::{self, EmbeddingInputs, EmbeddingModel, EmbeddingWork},
+    ids,
+    jobs::{self, pipeline},
+    params,
+};
+use shared_jobs::{JobType, types::GenerateEmbedding};
+use shared_testing::vendor::{Reply, voyageai};
 use tests::TestApp;
 
+/// Where Voyage AI computes.
+const VENDOR: &str = "/v1/embeddings";
 const EMBEDDINGS: &str = "/api/v1/deployment-embeddings";
 const MISSING: &str = "0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10";
 
@@ -136,4 +150,252 @@ async fn a_run_is_measured_before_it_is_recorded() {
     run("large", json!(long)).await.data(201);
     run("small", json!(vec!["a"; 1000])).await.data(201);
     assert_eq!(run("unknown", json!("a")).await.refusal(404), "Not Found");
+}
+
+/// An installation with a key for Voyage AI and an embedding deployment `library` that tells one destination; also gives
+/// the admin's token and the destination.
+async fn with_library() -> (TestApp, String, String) {
+    let (app, token) = TestApp::with_admin().await;
+    app.vendor.on("POST", VENDOR, voyageai::embedded_each(3));
+    store_key(&app, &token).await;
+    let hook = destination(&app, &token).await;
+    let body = json!({"name": "library", "model": "voyage-3.5", "inputType": "query", "webhookDestinationIds": [hook]});
+    create(&app, &token, &body).await;
+    (app, token, hook)
+}
+
+/// Stores the key and tells the path of its setting.
+async fn store_key(app: &TestApp, token: &str) -> String {
+    let body = json!({"type": "service-api-key", "data": {"provider": "voyageai", "api_key": "pa-test-0123456789"}});
+    let setting = app.post("/api/v1/settings", token, &body).send().await.data(201);
+    format!("/api/v1/settings/{}", setting["id"].as_str().expect("an id"))
+}
+
+/// Starts a run and tells the id of its job.
+async fn run(app: &TestApp, token: &str, inputs: Value) -> String {
+    let path = format!("{EMBEDDINGS}/run/library");
+    let data = app.post(&path, token, &json!({"inputs": inputs})).send().await.data(201);
+    data["jobId"].as_str().expect("an id").to_owned()
+}
+
+async fn read_job(app: &TestApp, token: &str, id: &str) -> Value {
+    app.get(&format!("/api/v1/jobs/{id}"), token).send().await.data(200)
+}
+
+/// Sends messages about the job until it has ended, however many attempts that takes.
+async fn run_to_the_end(app: &TestApp, token: &str, id: &str) -> Value {
+    for _ in 0..500 {
+        let job = read_job(app, token, id).await;
+        if ["completed", "failed", "terminated"].contains(&job["status"].as_str().expect("a status")) {
+            return job;
+        }
+        app.embed(id).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    panic!("the job does not end");
+}
+
+/// What the destinations are told, in the order in which it was recorded.
+async fn told(app: &TestApp, token: &str) -> Vec<Value> {
+    let path = "/api/v1/jobs?jobName=webhook-delivery&orderDirection=ASC&limit=100";
+    let page = app.get(path, token).send().await.data(200);
+    page["data"].as_array().expect("a list").iter().map(|job| job["data"].clone()).collect()
+}
+
+#[tokio::test]
+async fn vectors_are_kept_with_the_job_and_the_destination_is_told() {
+    let (app, token, hook) = with_library().await;
+    let id = run(&app, &token, json!(["first", "second"])).await;
+    let before = Timestamp::now();
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("completed"), &json!(1)), "{job}");
+    let result = &job["result"];
+    assert_eq!((&result["model"], &result["totalTokens"]), (&json!("voyage-3.5"), &json!(14)));
+    assert_eq!((&result["count"], &result["dimensions"]), (&json!(2), &json!(3)));
+    let filler = -0.031_265_258_789_062_5;
+    assert_eq!(result["embeddings"], json!([[0.0, filler, filler], [1.0, filler, filler]]));
+    let expires_at: Timestamp = result["expiresAt"].as_str().expect("an instant").parse().expect("an instant");
+    let days = expires_at.millis_since(before) as f64 / 86_400_000.0;
+    assert!((6.99..7.01).contains(&days), "{days}");
+
+    let request = &app.vendor.requests_to("POST", VENDOR)[0];
+    assert_eq!(request.json(), json!({"input": ["first", "second"], "model": "voyage-3.5", "input_type": "query"}));
+    assert_eq!(request.header("authorization"), Some("Bearer pa-test-0123456789"));
+
+    let event = json!({"event": "webhook.deployment.embedding", "status": "success", "jobId": id});
+    assert_eq!(told(&app, &token).await, [json!({"webhookId": hook, "data": event})]);
+    let vectors = embeddings::find_result(&app.db, &id).await.unwrap().expect("vectors for the delivery");
+    assert_eq!(json!(vectors), result["embeddings"]);
+
+    let page = app.get("/api/v1/jobs?jobName=generate-embedding", &token).send().await.data(200);
+    assert_eq!(page["data"][0]["result"]["count"], 2);
+    assert!(page["data"][0]["result"].get("embeddings").is_none(), "lists never contain vectors");
+}
+
+#[tokio::test]
+async fn a_single_text_gives_a_list_of_one_vector() {
+    let (app, token, _) = with_library().await;
+    let id = run(&app, &token, json!("alone")).await;
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert_eq!(job["result"]["embeddings"].as_array().map(Vec::len), Some(1));
+    assert_eq!(app.vendor.requests_to("POST", VENDOR)[0].json()["input"], "alone");
+}
+
+#[tokio::test]
+async fn passing_failures_are_tried_again_and_leave_no_trace() {
+    let (app, token, _) = with_library().await;
+    app.vendor.enqueue("POST", VENDOR, voyageai::error(429, "slow down"));
+    app.vendor.enqueue("POST", VENDOR, Reply::close());
+    let id = run(&app, &token, json!(["text"])).await;
+    app.embed(&id).await;
+    let job = read_job(&app, &token, &id).await;
+    assert_eq!(job["status"], "retrying");
+    assert_eq!(job["error"], "ProviderError: Voyage AI answered 429 Too Many Requests: slow down");
+    assert!(told(&app, &token).await.is_empty(), "nothing has ended");
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("completed"), &json!(3)));
+    assert!(job.get("error").is_none() && job.get("nextRetryAt").is_none(), "{job}");
+    assert_eq!(told(&app, &token).await.len(), 1);
+}
+
+#[tokio::test]
+async fn failures_end_as_failed_and_are_told() {
+    let cases = [
+        (voyageai::error(400, "bad request"), 1, "ProviderError"),
+        (voyageai::error(401, "who are you"), 1, "ProviderError"),
+        (voyageai::error(403, "not from here"), 1, "ProviderError"),
+        (voyageai::embedded(&[]), 1, "ProviderError"),
+        (Reply::text("garbage"), 1, "ProviderError"),
+        (voyageai::error(500, "oops"), 3, "ProviderError"),
+        (Reply::close(), 3, "ProviderUnavailableError"),
+        (Reply::hang(), 3, "ProviderTimeoutError"),
+    ];
+    for (case, (reply, calls, class)) in cases.into_iter().enumerate() {
+        let (app, token, hook) = with_library().await;
+        app.vendor.on("POST", VENDOR, reply);
+        let id = run(&app, &token, json!(["text"])).await;
+        let job = run_to_the_end(&app, &token, &id).await;
+        assert_eq!((&job["status"], &job["attempts"]), (&json!("failed"), &json!(calls)), "case {case}");
+        let error = job["error"].as_str().expect("an error");
+        assert!(error.starts_with(&format!("{class}: ")), "case {case}: {error}");
+        assert!(job.get("result").is_none() && embeddings::find_result(&app.db, &id).await.unwrap().is_none());
+        assert_eq!(app.vendor.requests_to("POST", VENDOR).len(), calls, "case {case}");
+        let event = json!({"event": "webhook.deployment.embedding", "status": "error", "jobId": id, "error": error});
+        assert_eq!(told(&app, &token).await, [json!({"webhookId": hook, "data": event})], "case {case}");
+    }
+}
+
+#[tokio::test]
+async fn without_an_active_key_the_job_terminates() {
+    let (app, token) = TestApp::with_admin().await;
+    let hook = destination(&app, &token).await;
+    let body = json!({"name": "library", "model": "voyage-3.5", "webhookDestinationIds": [hook]});
+    create(&app, &token, &body).await;
+    let reason = "there is no active service key for voyageai";
+    let missing = run(&app, &token, json!(["text"])).await;
+    let job = run_to_the_end(&app, &token, &missing).await;
+    assert_eq!((&job["status"], &job["terminationReason"]), (&json!("terminated"), &json!(reason)));
+    assert_eq!(told(&app, &token).await[0]["data"]["error"], reason);
+
+    let setting = store_key(&app, &token).await;
+    let edit = json!({"type": "service-api-key", "data": {"active": false}});
+    app.put(&setting, &token, &edit).send().await.data(200);
+    let inactive = run(&app, &token, json!(["text"])).await;
+    assert_eq!(run_to_the_end(&app, &token, &inactive).await["terminationReason"], reason);
+    assert!(app.vendor.requests().is_empty(), "the vendor was not asked");
+    assert_eq!(told(&app, &token).await.len(), 2);
+}
+
+#[tokio::test]
+async fn what_no_request_has_measured_the_job_measures() {
+    let (app, token, _) = with_library().await;
+    let work = EmbeddingWork {
+        inputs: EmbeddingInputs::Many(vec!["a".to_owned(); 1001]),
+        model: EmbeddingModel::Voyage35,
+        input_type: None,
+        webhook_destination_ids: Vec::new(),
+    };
+    let id = ids::new_id();
+    let insert = jobs::insert(&id, &GenerateEmbedding(work).to_job(), Timestamp::now());
+    app.db.write(vec![insert]).await.expect("the job is new");
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert_eq!(job["status"], "terminated");
+    assert_eq!(job["terminationReason"], "inputs must not hold more than 1000 texts, and there are 1001");
+    assert!(app.vendor.requests().is_empty() && told(&app, &token).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_delivered_twice_asks_the_vendor_once() {
+    let (app, token, _) = with_library().await;
+    let answer = voyageai::embedded(&[vec![1.0]]).after(Duration::from_millis(50));
+    app.vendor.on("POST", VENDOR, answer);
+    let id = run(&app, &token, json!(["text"])).await;
+    tokio::join!(app.embed(&id), app.embed(&id), app.embed(&id));
+    app.embed(&id).await;
+    app.embed("unknown").await;
+    assert_eq!(app.vendor.requests().len(), 1);
+    assert_eq!(read_job(&app, &token, &id).await["status"], "completed");
+    assert_eq!(told(&app, &token).await.len(), 1, "told once");
+}
+
+/// Claims the job as a worker that dies at once.
+async fn claim_and_die(app: &TestApp, id: &str) {
+    let (kind, lease) = (GenerateEmbedding::KIND.name, Duration::from_millis(1));
+    let claim = pipeline::claim(&app.db, kind, id, lease, Timestamp::now()).await.expect("the database answers");
+    assert!(claim.is_some(), "the job can be claimed");
+    tokio::time::sleep(Duration::from_millis(5)).await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_is_replaced_and_in_the_end_the_destination_is_told() {
+    let (app, token, _) = with_library().await;
+    let id = run(&app, &token, json!(["text"])).await;
+    claim_and_die(&app, &id).await;
+    let report = app.maintenance.run(Timestamp::now(), None).await.unwrap();
+    assert_eq!(report.jobs_requeued, 1);
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("completed"), &json!(2)));
+    assert_eq!(told(&app, &token).await.len(), 1);
+
+    let lost = run(&app, &token, json!(["text"])).await;
+    for attempt in 1..=3 {
+        claim_and_die(&app, &lost).await;
+        let report = app.maintenance.run(Timestamp::now(), None).await.unwrap();
+        assert_eq!((report.jobs_requeued, report.jobs_interrupted), if attempt < 3 { (1, 0) } else { (0, 1) });
+    }
+    let job = read_job(&app, &token, &lost).await;
+    assert_eq!((&job["status"], &job["attempts"]), (&json!("failed"), &json!(3)));
+    let events = told(&app, &token).await;
+    let event =
+        json!({"event": "webhook.deployment.embedding", "status": "error", "jobId": lost, "error": job["error"]});
+    assert_eq!((events.len(), &events[1]["data"]), (2, &event), "maintenance ended it, and the destination is told");
+}
+
+#[tokio::test]
+async fn vectors_expire() {
+    let (app, token, _) = with_library().await;
+    let id = run(&app, &token, json!(["text"])).await;
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert!(job["result"].get("embeddingsOmitted").is_none());
+    let past = Timestamp::now().plus_seconds(-1);
+    let sql = "UPDATE embedding_results SET expires_at = ?1";
+    app.db.write(vec![Statement::new(sql, params![past])]).await.unwrap();
+    assert_eq!(read_job(&app, &token, &id).await["result"]["embeddingsOmitted"], "expired");
+    assert_eq!(embeddings::delete_expired_results(&app.db, 100, Timestamp::now()).await.unwrap(), 1);
+    let job = read_job(&app, &token, &id).await;
+    assert_eq!((&job["status"], &job["result"]["count"]), (&json!("completed"), &json!(1)), "the summary stays");
+    assert_eq!((&job["result"]["embeddingsOmitted"], job["result"].get("embeddings")), (&json!("expired"), None));
+}
+
+#[tokio::test]
+async fn too_many_vectors_are_stored_but_not_shown() {
+    let (app, token, _) = with_library().await;
+    app.vendor.on("POST", VENDOR, voyageai::embedded_each(1024));
+    let id = run(&app, &token, json!(vec!["text"; 300])).await;
+    let job = run_to_the_end(&app, &token, &id).await;
+    assert_eq!((&job["result"]["count"], &job["result"]["dimensions"]), (&json!(300), &json!(1024)));
+    assert_eq!((&job["result"]["embeddingsOmitted"], job["result"].get("embeddings")), (&json!("too-large"), None));
+    let vectors = embeddings::find_result(&app.db, &id).await.unwrap().expect("vectors for the delivery");
+    assert!(vectors.iter().zip(0..).all(|(vector, position)| vector[0] == f64::from(position)), "in order");
+    assert_eq!(vectors.len(), 300);
 }

@@ -11,6 +11,7 @@ use api_executions::ExecutionsState;
 use api_jobs::JobsState;
 use api_settings::SettingsState;
 use api_users::UsersState;
+use job_embedding::Embedder;
 use job_execution::Worker;
 use job_maintenance::Maintenance;
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ use shared_core::{
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::{Invocation, Shutdown};
+use shared_jobs::{Function, Invocation, JobFunction, JobMessage, Shutdown};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -56,10 +57,13 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("OLLAMA_BASE_URL", vendor_url),
         ("OPENAI_BASE_URL", vendor_url),
         ("ANTHROPIC_BASE_URL", vendor_url),
+        ("VOYAGEAI_BASE_URL", vendor_url),
         ("PROVIDER_TIMEOUT_MS", "400"),
+        ("EMBEDDING_TIMEOUT_MS", "400"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
+        ("JOB_RETRY_BASE_MS", "1"),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
@@ -71,10 +75,12 @@ pub type Vendors = FakeVendor;
 pub struct TestApp {
     /// The store.
     pub db: Db,
-    /// Plays Ollama, OpenAI and Anthropic.
+    /// Plays Ollama, OpenAI, Anthropic and Voyage AI.
     pub vendor: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
+    /// Computes embeddings.
+    pub embedder: JobFunction<Embedder>,
     /// What time alone triggers.
     pub maintenance: Maintenance,
     edge: Edge,
@@ -129,6 +135,7 @@ impl TestApp {
             db: app.db.clone(),
             vendor,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
+            embedder: config::load_from(env(), job_embedding::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
             functions,
@@ -278,6 +285,14 @@ impl TestApp {
         for id in ids {
             self.work_on(&id, Duration::ZERO).await;
         }
+    }
+
+    /// Works on an embedding job as a message would have it done.
+    pub async fn embed(&self, id: &str) {
+        // On the heap: the compiler gives up on so many futures inside each other.
+        let invocation = invocation();
+        let handled = Box::pin(self.embedder.handle(JobMessage::new(id), &invocation));
+        handled.await.expect("the database answers");
     }
 
     /// Works on an execution as a message would have it done, and for `drain` on what waits behind it.

@@ -3,7 +3,7 @@
 mod wire;
 
 use axum::{extract::State, http::StatusCode};
-use shared_core::{Timestamp, config, jobs, webhooks};
+use shared_core::{Timestamp, config, embeddings, jobs, webhooks};
 use shared_http::{
     ApiConfig, ApiError, ApiResult, App, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part, Path,
     Query, UuidPath, page_request,
@@ -76,7 +76,8 @@ async fn trigger_job(
     Ok(Created(EmptyObject {}))
 }
 
-/// `GET /api/v1/jobs/{id}`: one job.
+/// `GET /api/v1/jobs/{id}`: one job. The result of a completed embedding job has `embeddings` (a list of vectors), or
+/// `embeddingsOmitted`: `too-large` or `expired`.
 #[utoipa::path(
     get, path = "/api/v1/jobs/{id}", operation_id = "getJob", tag = "jobs", params(UuidPath),
     responses((status = 200, body = Data<JobResponse>), (status = 404, body = ErrorEnvelope))
@@ -84,5 +85,6 @@ async fn trigger_job(
 async fn get_job(State(state): State<JobsState>, Path(path): Path<UuidPath>) -> ApiResult<Data<JobResponse>> {
     let not_found = || ApiError::refused(StatusCode::NOT_FOUND, "Job not found", "there is no such job");
     let job = jobs::find(&state.app.db, &path.id).await?.ok_or_else(not_found)?;
+    let job = embeddings::with_vectors(&state.app.db, job, Timestamp::now()).await?;
     Ok(Data { data: job.into() })
 }

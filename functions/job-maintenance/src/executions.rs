@@ -14,9 +14,9 @@ const ROUND: u32 = 500;
 
 impl Maintenance {
     pub(crate) async fn recover_executions(&self, now: Timestamp, report: &mut Report) -> Result<(), DbError> {
-        let patience = self.announced_too_long_ago(now);
+        let announced_before = now.minus(self.executions.lease);
         let Recovered { requeued, interrupted, unanswered } =
-            pipeline::recover(&self.db, self.executions.max_attempts, patience, ROUND, now).await?;
+            pipeline::recover(&self.db, self.executions.max_attempts, announced_before, ROUND, now).await?;
         report.requeued = requeued.len();
         report.interrupted = interrupted.len();
         report.announced_again = unanswered.len();

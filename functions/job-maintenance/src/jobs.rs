@@ -10,7 +10,8 @@ const ROUND: u32 = 500;
 
 impl Maintenance {
     pub(crate) async fn recover_jobs(&self, now: Timestamp, report: &mut Report) -> Result<(), DbError> {
-        let recovered = pipeline::recover(&self.db, self.announced_too_long_ago(now), ROUND, now).await?;
+        let announced_before = now.minus(self.jobs.announce_again);
+        let recovered = pipeline::recover(&self.db, announced_before, ROUND, now).await?;
         report.jobs_requeued = recovered.requeued.len();
         report.jobs_interrupted = recovered.interrupted.len();
         for kind in KINDS {

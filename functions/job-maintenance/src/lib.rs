@@ -16,7 +16,7 @@ use std::time::Instant;
 use serde::Serialize;
 use shared_core::{
     Db, Timestamp,
-    config::{Env, ExecutionConfig, RetentionConfig},
+    config::{Env, ExecutionConfig, JobConfig, RetentionConfig},
     db::DbError,
 };
 use shared_jobs::{
@@ -32,6 +32,7 @@ pub struct Maintenance {
     db: Db,
     dispatcher: Dispatcher,
     executions: ExecutionConfig,
+    jobs: JobConfig,
     retention: RetentionConfig,
 }
 
@@ -49,6 +50,8 @@ pub enum Duty {
     OldExecutions,
     /// Jobs that are older than they are kept.
     OldJobs,
+    /// Vectors that are older than they are kept.
+    OldEmbeddings,
     /// Counters of executions.
     ExecutionCounts,
     /// Sums of usage.
@@ -57,12 +60,13 @@ pub enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Executions,
         Self::Jobs,
         Self::Invitations,
         Self::OldExecutions,
         Self::OldJobs,
+        Self::OldEmbeddings,
         Self::ExecutionCounts,
         Self::Usage,
     ];
@@ -92,6 +96,8 @@ pub struct Report {
     pub deleted_executions: u64,
     /// Jobs that were older than they are kept.
     pub deleted_jobs: u64,
+    /// Jobs whose vectors were older than they are kept.
+    pub deleted_embeddings: u64,
     /// Counters and sums that differed from the facts.
     pub repaired: usize,
     /// Duties that there was no time for.
@@ -103,10 +109,10 @@ impl Maintenance {
     pub fn read(env: &mut Env) -> Option<Self> {
         let queues = Queues::read(env, &[EXECUTION, WebhookDelivery::KIND, GenerateEmbedding::KIND]);
         let database = env.database();
-        let (executions, retention) = (env.executions(), env.retention());
+        let (executions, jobs, retention) = (env.executions(), env.jobs(), env.retention());
         let db = Db::new(&database?);
         let dispatcher = Dispatcher::new(db.clone(), queues?);
-        Some(Self { db, dispatcher, executions: executions?, retention: retention? })
+        Some(Self { db, dispatcher, executions: executions?, jobs: jobs?, retention: retention? })
     }
 
     /// One round; no duty is begun after `until`. A duty that fails does not keep the others from their work; the first
@@ -128,11 +134,6 @@ impl Maintenance {
         failure.map_or(Ok(report), Err)
     }
 
-    /// Who was announced before this moment, and has not been claimed, needs another announcement.
-    fn announced_too_long_ago(&self, now: Timestamp) -> Timestamp {
-        now.plus_millis(-i64::try_from(self.executions.lease.as_millis()).unwrap_or(i64::MAX))
-    }
-
     async fn perform(&self, duty: Duty, now: Timestamp, report: &mut Report) -> Result<(), DbError> {
         match duty {
             Duty::Executions => self.recover_executions(now, report).await?,
@@ -140,6 +141,7 @@ impl Maintenance {
             Duty::Invitations => report.deleted_invitations = self.delete_expired_invitations(now).await?,
             Duty::OldExecutions => report.deleted_executions = self.delete_old_executions(now).await?,
             Duty::OldJobs => report.deleted_jobs = self.delete_old_jobs(now).await?,
+            Duty::OldEmbeddings => report.deleted_embeddings = self.delete_old_embeddings(now).await?,
             Duty::ExecutionCounts => report.repaired += self.check_execution_counts().await?,
             Duty::Usage => report.repaired += self.check_usage().await?,
         }
@@ -165,6 +167,7 @@ impl Report {
             deleted_invitations = self.deleted_invitations,
             deleted_executions = self.deleted_executions,
             deleted_jobs = self.deleted_jobs,
+            deleted_embeddings = self.deleted_embeddings,
             repaired = self.repaired,
             left_out = ?self.left_out,
             "job ended"

@@ -1,6 +1,6 @@
 //! What is older than it is kept. Each round deletes a few batches, so that no write holds up others for long.
 
-use shared_core::{Timestamp, db::DbError, executions, jobs};
+use shared_core::{Timestamp, db::DbError, embeddings, executions, jobs};
 
 use crate::Maintenance;
 
@@ -22,6 +22,10 @@ impl Maintenance {
             Some(before) => in_batches(async || jobs::delete_ended(&self.db, before, BATCH).await).await,
             None => Ok(0),
         }
+    }
+
+    pub(crate) async fn delete_old_embeddings(&self, now: Timestamp) -> Result<u64, DbError> {
+        in_batches(async || embeddings::delete_expired_results(&self.db, BATCH, now).await).await
     }
 }
 

@@ -1,5 +1,7 @@
-//! A model server without a model: speaks Ollama's wire format and answers deterministically.
+//! A model server without a model: speaks Ollama's wire format, and Voyage AI's for embeddings, and answers
+//! deterministically.
 
+mod embeddings;
 mod instance;
 
 use std::{
@@ -73,6 +75,7 @@ impl DemoProvider {
             .route("/api/version", get(|| async { Json(json!({ "version": "0.0.0-demo" })) }))
             .route("/api/tags", get(tags))
             .route("/api/generate", post(generate))
+            .route("/v1/embeddings", post(embeddings::embed))
             .layer(DefaultBodyLimit::disable())
             .with_state(calls.clone());
         let server = tokio::spawn(async move {
@@ -82,7 +85,7 @@ impl DemoProvider {
         Ok(Self { address, calls, server })
     }
 
-    /// Base URL for `OLLAMA_BASE_URL`.
+    /// Base URL for `OLLAMA_BASE_URL` and `VOYAGEAI_BASE_URL`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }

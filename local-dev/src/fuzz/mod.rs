@@ -129,7 +129,8 @@ impl Tally {
 /// Options of a stack that made-up requests may be sent to: no vendor can be reached but the demo provider.
 pub fn options(data_dir: &Path, tally: &Tally) -> Result<StackOptions> {
     let mut options = StackOptions { reporter: tally.reporter(), ..StackOptions::quiet(data_dir)? };
-    let elsewhere = VENDORS.iter().filter(|name| **name != "OLLAMA_BASE_URL");
+    let played = ["OLLAMA_BASE_URL", "VOYAGEAI_BASE_URL"];
+    let elsewhere = VENDORS.iter().filter(|name| !played.contains(name));
     options.env.extend(elsewhere.map(|name| ((*name).to_owned(), NOWHERE.to_owned())));
     Ok(options)
 }

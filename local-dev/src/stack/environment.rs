@@ -34,8 +34,11 @@ fn is_handed_on(name: &str) -> bool {
         "SSL_CERT_FILE",
         "SSL_CERT_DIR",
     ];
+    let starts = ["EXECUTION_", "EMBEDDING_", "JOB_"];
     let endings = ["_BASE_URL", "_RETENTION_DAYS"];
-    NAMES.contains(&name) || name.starts_with("EXECUTION_") || endings.iter().any(|ending| name.ends_with(ending))
+    NAMES.contains(&name)
+        || starts.iter().any(|start| name.starts_with(start))
+        || endings.iter().any(|ending| name.ends_with(ending))
 }
 
 /// The variables of our own process that functions are to see.
@@ -188,7 +191,15 @@ mod tests {
 
     #[test]
     fn only_harmless_variables_are_handed_on() {
-        for name in ["OLLAMA_BASE_URL", "EXECUTION_LEASE_SECONDS", "JOB_RETENTION_DAYS", "RUST_LOG", "HTTPS_PROXY"] {
+        for name in [
+            "OLLAMA_BASE_URL",
+            "VOYAGEAI_BASE_URL",
+            "EMBEDDING_TIMEOUT_MS",
+            "EXECUTION_LEASE_SECONDS",
+            "JOB_RETENTION_DAYS",
+            "RUST_LOG",
+            "HTTPS_PROXY",
+        ] {
             assert!(is_handed_on(name), "{name}");
         }
         for name in ["DATABASE_URL", "DATABASE_AUTH_TOKEN", "AWS_PROFILE", "ENCRYPTION_KEY", "PATH"] {

@@ -69,7 +69,7 @@ pub struct StackOptions {
     pub port: u16,
     /// Whether the functions are built with optimisation.
     pub release: bool,
-    /// Starts a demo model server and points `OLLAMA_BASE_URL` to it.
+    /// Starts a demo model server and points `OLLAMA_BASE_URL` and `VOYAGEAI_BASE_URL` to it.
     pub demo: Option<DemoOptions>,
     /// A built single-page application to serve beside the API.
     pub ui: Option<PathBuf>,
@@ -335,7 +335,8 @@ async fn prepare_tools(root: &Path, reporter: &Reporter) -> Result<ToolEnv> {
 fn given_variables(options: &StackOptions, demo: Option<&DemoProvider>) -> BTreeMap<String, String> {
     let mut given = if options.inherit_env { environment::inherited() } else { BTreeMap::new() };
     if let Some(demo) = demo {
-        given.insert("OLLAMA_BASE_URL".to_owned(), demo.url());
+        let vendors = ["OLLAMA_BASE_URL", "VOYAGEAI_BASE_URL"];
+        given.extend(vendors.map(|name| (name.to_owned(), demo.url())));
     }
     given.extend(options.env.clone());
     given

@@ -31,6 +31,7 @@ fn reads_the_functions_of_our_template() {
             "api-system",
             "api-test-data",
             "api-users",
+            "job-embedding",
             "job-execution",
             "job-maintenance",
             "migrate",

@@ -1,17 +1,9 @@
-//! What the pipelines of executions and jobs share: leases, fences and the columns of a claimed row.
-
-use std::time::Duration;
+//! What the pipelines of executions and jobs share: fences and the columns of a claimed row.
 
 use crate::{
     db::{DbError, Row, Rows},
-    instant::Timestamp,
     trace::TraceId,
 };
-
-/// When a lease ends that begins now.
-pub(crate) fn end_of(lease: Duration, now: Timestamp) -> Timestamp {
-    now.plus_millis(i64::try_from(lease.as_millis()).unwrap_or(i64::MAX))
-}
 
 /// Whether a fenced write took effect.
 pub(crate) fn changed_one(outcome: Result<Vec<Rows>, DbError>) -> Result<bool, DbError> {

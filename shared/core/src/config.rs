@@ -86,13 +86,16 @@ pub struct AwsConfig {
 }
 
 /// How jobs are run.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct JobConfig {
     /// `JOB_LEASE_SECONDS`: how long a claim holds without a sign of life from its worker, instead of what the job's type
     /// says.
     pub lease: Option<Duration>,
     /// `JOB_RETRY_BASE_MS`: pause before the first retry, instead of what the job's row says.
     pub retry_base: Option<Duration>,
+    /// `JOB_ANNOUNCE_AGAIN_SECONDS` (120): after how long a job that was announced and that nobody took is announced once
+    /// more. Shorter, and a long queue fills with repetitions.
+    pub announce_again: Duration,
 }
 
 /// How executions are run and retried. Every value has a default that suits production.
@@ -144,6 +147,15 @@ pub struct RetentionConfig {
     pub executions: Retention,
     /// `JOB_RETENTION_DAYS` (30): jobs that have ended.
     pub jobs: Retention,
+}
+
+/// How embeddings are computed and kept. Every value has a default that suits production.
+#[derive(Debug, Clone, Copy)]
+pub struct EmbeddingConfig {
+    /// `EMBEDDING_TIMEOUT_MS` (60000): how long one call of the vendor may take (defect EM-04).
+    pub timeout: Duration,
+    /// `EMBEDDING_RESULT_RETENTION_DAYS` (7): how long vectors are kept after the job that computed them.
+    pub retention_days: u32,
 }
 
 /// Where webhooks may go.
@@ -298,11 +310,23 @@ impl Env {
         })
     }
 
+    /// Reads the variables of [`EmbeddingConfig`].
+    pub fn embeddings(&mut self) -> Option<EmbeddingConfig> {
+        let timeout = self.number("EMBEDDING_TIMEOUT_MS", 60_000, 1);
+        let retention_days = self.number("EMBEDDING_RESULT_RETENTION_DAYS", 7, 1);
+        Some(EmbeddingConfig { timeout: Duration::from_millis(timeout?), retention_days: retention_days? })
+    }
+
     /// Reads the variables of [`JobConfig`].
     pub fn jobs(&mut self) -> Option<JobConfig> {
         let lease = self.optional_number("JOB_LEASE_SECONDS", 1);
         let retry_base = self.optional_number("JOB_RETRY_BASE_MS", 1);
-        Some(JobConfig { lease: lease?.map(Duration::from_secs), retry_base: retry_base?.map(Duration::from_millis) })
+        let announce_again = self.number("JOB_ANNOUNCE_AGAIN_SECONDS", 120, 1);
+        Some(JobConfig {
+            lease: lease?.map(Duration::from_secs),
+            retry_base: retry_base?.map(Duration::from_millis),
+            announce_again: Duration::from_secs(announce_again?),
+        })
     }
 
     /// Reads `SHUTDOWN_GRACE_MS`: how long running work may still finish after SIGTERM, 3 s unless set.

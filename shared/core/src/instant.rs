@@ -1,6 +1,6 @@
 //! Instants as the contract writes them: UTC, exactly three fractional digits, `Z` (contract 1.4).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -26,6 +26,18 @@ impl Timestamp {
     pub fn plus_millis(self, millis: i64) -> Self {
         let moved = TimeDelta::try_milliseconds(millis).and_then(|delta| self.0.checked_add_signed(delta));
         Self(moved.unwrap_or(self.0))
+    }
+
+    /// This instant moved back by `duration`.
+    #[must_use]
+    pub fn minus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).map_or(i64::MIN, i64::wrapping_neg))
+    }
+
+    /// This instant moved on by `duration`.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        self.plus_millis(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// This instant without its fraction of a second.

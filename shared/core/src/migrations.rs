@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_jobs",
     "0013_dashboard",
     "0014_job_claims",
+    "0016_embedding_results",
     "0017_admission",
     "0018_maintenance",
 ];

@@ -81,10 +81,6 @@ pub trait Ledger {
     async fn hand_back(&self, claim: &Self::Claim) -> Result<bool, DbError>;
 }
 
-fn after(now: Timestamp, pause: Duration) -> Timestamp {
-    now.plus_millis(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX))
-}
-
 /// The table of executions.
 #[derive(Debug, Clone)]
 pub struct Executions {
@@ -165,7 +161,7 @@ impl Ledger for Executions {
 
     async fn retry(&self, claim: &Claim, failure: &Failure, pause: Duration) -> Result<bool, DbError> {
         let now = Timestamp::now();
-        let due = after(now, pause);
+        let due = now.plus(pause);
         let is_recorded = pipeline::retry_at(self.dispatcher.db(), claim, &failure.reason, due, now).await?;
         if is_recorded {
             self.dispatcher.announce_retry(EXECUTION, &claim.id, pause).await;
@@ -276,7 +272,7 @@ impl<J: JobType> Ledger for Jobs<J> {
 
     async fn retry(&self, claim: &JobClaim, failure: &Failure, pause: Duration) -> Result<bool, DbError> {
         let (db, now) = (self.dispatcher.db(), Timestamp::now());
-        let due = after(now, pause);
+        let due = now.plus(pause);
         let announced_at = (pause <= MAX_DELAY).then_some(due);
         let recorded = job_pipeline::retry(db, claim, &failure.reason, failure.status, due, announced_at, now).await?;
         if recorded {

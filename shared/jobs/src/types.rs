@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared_core::{Timestamp, embeddings::EmbeddingWork, retries::RetryPolicy};
+use shared_core::{
+    Timestamp,
+    embeddings::{EmbeddingWork, JOB_TYPE},
+    retries::RetryPolicy,
+};
 
 use crate::job::{JobKind, JobType};
 
@@ -64,7 +68,7 @@ impl JobType for WebhookDelivery {
 pub struct GenerateEmbedding(pub EmbeddingWork);
 
 impl JobType for GenerateEmbedding {
-    const KIND: JobKind = JobKind { name: "generate-embedding", queue: "EMBEDDINGS_QUEUE_URL" };
+    const KIND: JobKind = JobKind { name: JOB_TYPE, queue: "EMBEDDINGS_QUEUE_URL" };
     const LEASE: Duration = Duration::from_secs(60);
 
     fn retries(&self) -> RetryPolicy {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared_core::{
     Db, Timestamp,
-    config::{DatabaseConfig, Env, JobConfig, load_from},
+    config::{DatabaseConfig, Env, load_from},
     db::Statement,
     ids,
     jobs::{self, JobStatus, JobView, pipeline},
@@ -109,7 +109,7 @@ impl Bench {
         let queues = load_from(env, |env| Queues::read(env, &[Scripted::KIND])).unwrap();
         let dispatcher = Dispatcher::new(db.clone(), queues);
         let actor = Actor::default();
-        let function = JobFunction::new(actor.clone(), dispatcher.clone(), JobConfig::default());
+        let function = JobFunction::new(actor.clone(), dispatcher.clone(), load_from(Env::new([]), Env::jobs).unwrap());
         Self { db, dispatcher, function, actor, _folder: folder }
     }
 

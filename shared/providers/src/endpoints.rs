@@ -99,8 +99,21 @@ const fn variable(provider: ProviderName) -> &'static str {
     }
 }
 
-/// The base URL in `value`, or the rule that it breaks. The value itself is not repeated: it may hold a password.
+/// The base URL of a provider in `value`, or the rule that it breaks.
 fn base_url(provider: ProviderName, value: &str) -> Result<String, &'static str> {
+    let starts_with_v1 = matches!(provider, ProviderName::OpenAi | ProviderName::Anthropic | ProviderName::DeepSeek);
+    let base = checked_url(value)?;
+    Ok(if starts_with_v1 { without_version(&base).to_owned() } else { base })
+}
+
+/// The URL without a trailing `/v1`, for a vendor whose paths start with it.
+pub(crate) fn without_version(base: &str) -> &str {
+    base.strip_suffix("/v1").unwrap_or(base).trim_end_matches('/')
+}
+
+/// The URL in `value` without a trailing slash, or the rule that it breaks. The value itself is not repeated: it may
+/// hold a password.
+pub(crate) fn checked_url(value: &str) -> Result<String, &'static str> {
     let url = Url::parse(value).map_err(|_| "must be a URL such as https://host/path")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err("must start with http:// or https:// and name a host");
@@ -111,10 +124,7 @@ fn base_url(provider: ProviderName, value: &str) -> Result<String, &'static str>
     if url.query().is_some() || url.fragment().is_some() {
         return Err("must not contain a query or a fragment");
     }
-    let base = url.as_str().trim_end_matches('/');
-    let starts_with_v1 = matches!(provider, ProviderName::OpenAi | ProviderName::Anthropic | ProviderName::DeepSeek);
-    let base = if starts_with_v1 { base.strip_suffix("/v1").unwrap_or(base) } else { base };
-    Ok(base.trim_end_matches('/').to_owned())
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]

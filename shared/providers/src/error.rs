@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use shared_core::ProviderName;
 
+use crate::vendor::Vendor;
+
 /// What kind of failure, by the class names of contract section 11.3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ErrorClass {
@@ -98,8 +100,8 @@ impl ProviderError {
     }
 
     /// The key holds characters that no header can hold.
-    pub(crate) fn unsendable_key(provider: ProviderName) -> Self {
-        Self::unavailable(format!("the API key for {} contains characters that cannot be sent", vendor_name(provider)))
+    pub(crate) fn unsendable_key(vendor: impl Vendor) -> Self {
+        Self::unavailable(format!("the API key for {} contains characters that cannot be sent", vendor.shown_name()))
     }
 
     /// The same failure, worth another try.

@@ -8,6 +8,7 @@ use crate::{
     error::{ErrorClass, ProviderError},
     http::Session,
     retry_after,
+    vendor::Vendor,
 };
 
 /// The longest vendor message that is passed on, in characters.
@@ -40,7 +41,7 @@ struct VendorError {
 
 /// An answer that is not 2xx, as a [`ProviderError`]. `model` is the model that the call was about.
 pub(crate) fn read(
-    session: &Session,
+    session: &Session<impl Vendor>,
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],

@@ -16,9 +16,10 @@ use serde_json::Value;
 use shared_core::{ProviderName, trace};
 
 use crate::{
-    error::{ErrorClass, ProviderError, vendor_name},
+    error::{ErrorClass, ProviderError},
     failure,
     secret::ApiKey,
+    vendor::Vendor,
 };
 
 /// How long connecting may take, the TLS handshake included.
@@ -103,9 +104,9 @@ pub(crate) struct Answered<T> {
 }
 
 /// One vendor, reached with one key.
-pub(crate) struct Session {
+pub(crate) struct Session<V = ProviderName> {
     pub(crate) pool: Arc<Pool>,
-    pub(crate) provider: ProviderName,
+    pub(crate) provider: V,
     /// Without a trailing slash.
     pub(crate) base_url: String,
     /// Sent with every request; the key among them, marked as sensitive.
@@ -116,10 +117,10 @@ pub(crate) struct Session {
     pub(crate) timeout: Duration,
 }
 
-impl Session {
+impl<V: Vendor> Session<V> {
     /// The vendor's name as people write it.
     pub(crate) fn vendor(&self) -> &'static str {
-        vendor_name(self.provider)
+        self.provider.shown_name()
     }
 
     /// By when a generation must be done that starts now.

@@ -2,7 +2,8 @@
 //!
 //! What lives here: how each vendor is asked (contract section 11.2), how its answers and failures are read (11.3), and
 //! where it is reached. Who calls it: `job-execution` to run a prompt, `api-settings` to check a key, `api-executions`
-//! for model lists. What is left to them: deciding when to try again, and checking an answer against a schema.
+//! for model lists; `job-embedding` asks Voyage AI, which is no language model and has a client of its own
+//! ([`VoyageAi`]). What is left to them: deciding when to try again, and checking an answer against a schema.
 //! [`Registry`] knows which vendors the settings name and keeps their model lists.
 //!
 //! ```no_run
@@ -46,6 +47,8 @@ mod request;
 mod retry_after;
 mod schema_instructions;
 mod secret;
+mod vendor;
+mod voyageai;
 mod wire;
 
 pub use answer::Answer;
@@ -56,3 +59,4 @@ pub use provider::ChatProvider;
 pub use providers::Providers;
 pub use registry::{Health, Registry, RegistryError, read_providers};
 pub use request::{GenerationOptions, GenerationRequest};
+pub use voyageai::VoyageAi;

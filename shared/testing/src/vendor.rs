@@ -2,7 +2,8 @@
 //!
 //! A test scripts what the vendor answers per method and path, points a `*_BASE_URL` at [`FakeVendor::url`], runs the
 //! code under test, and then looks at [`FakeVendor::requests`]. Replies can be slow, hang for ever, break off or never
-//! come, as a vendor's do. The bodies of the vendors' own formats are in [`openai`], [`anthropic`] and [`ollama`].
+//! come, as a vendor's do. The bodies of the vendors' own formats are in [`openai`], [`anthropic`], [`ollama`] and
+//! [`voyageai`].
 //!
 //! ```no_run
 //! # async fn example() {
@@ -21,6 +22,7 @@ pub mod ollama;
 pub mod openai;
 mod reply;
 mod request;
+pub mod voyageai;
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -35,6 +35,18 @@ pub enum EmbeddingModel {
 }
 
 impl EmbeddingModel {
+    /// The vendor's name for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Voyage3Large => "voyage-3-large",
+            Self::Voyage35 => "voyage-3.5",
+            Self::Voyage35Lite => "voyage-3.5-lite",
+            Self::VoyageCode3 => "voyage-code-3",
+            Self::VoyageFinance2 => "voyage-finance-2",
+            Self::VoyageLaw2 => "voyage-law-2",
+        }
+    }
+
     /// How many estimated tokens one call takes.
     const fn max_tokens(self) -> usize {
         match self {
@@ -119,6 +131,11 @@ impl EmbeddingInputs {
             Self::One(text) => std::slice::from_ref(text),
             Self::Many(texts) => texts,
         }
+    }
+
+    /// How many texts there are.
+    pub fn count(&self) -> usize {
+        self.texts().len()
     }
 
     /// Refuses what the vendor would refuse (defect EM-05). The estimate counts words, of which each is at least one

@@ -1,11 +1,14 @@
-//! Embedding deployments: named configurations of Voyage AI, and the jobs that they create (contract 16).
+//! Embedding deployments: named configurations of Voyage AI, the jobs that they create, and what those computed (contract
+//! 16). `job-embedding` runs the jobs.
 
 mod input;
+mod results;
 mod store;
 
 use serde::{Deserialize, Serialize};
 
 pub use input::{EmbeddingInputType, EmbeddingInputs, EmbeddingModel, InputsTooLarge};
+pub use results::{Embeddings, delete_expired_results, find_result, with_vectors};
 pub(crate) use store::forget_destination;
 pub use store::{EmbeddingOrder, delete, find, find_by_name, list};
 
@@ -16,6 +19,9 @@ use crate::{
     instant::Timestamp,
     settings::{self, DestinationError},
 };
+
+/// The type of the jobs that compute embeddings.
+pub const JOB_TYPE: &str = "generate-embedding";
 
 /// A stored embedding deployment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Execution, ExecutionStatus, Outcome, find};
 use crate::{
-    claims::{self, changed_one, end_of},
+    claims::{self, changed_one},
     db::{Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
@@ -53,6 +53,8 @@ pub struct Claim {
     pub id: String,
     /// Number of this attempt, 1 for the first; fences every later write.
     pub attempt: u32,
+    /// When it was claimed. An attempt that is handed back gives its number to the next one, and this tells them apart.
+    pub claimed_at: Timestamp,
     /// The document.
     pub execution: Execution,
     /// When the execution was created.
@@ -62,10 +64,11 @@ pub struct Claim {
 }
 
 /// The answer of a claiming update.
-const CLAIMED: &str = "RETURNING id, attempt, data, created_at, trace_id";
+const CLAIMED: &str = "RETURNING id, attempt, started_at, data, created_at, trace_id";
 
-/// Takes the execution that a message names: a dispatched one, or one whose worker has gone silent. `None` when there
-/// is nothing to do: it has ended, waits for its turn, or another worker holds it.
+/// Takes the execution that a message names: a dispatched one, or one whose worker has gone silent and that has attempts
+/// left. `None` when there is nothing to do: it has ended, waits for its turn, or another worker holds it. What waits is
+/// always worth a try, also when `max_attempts` has been lowered since: it would keep its place for ever.
 pub async fn claim(
     db: &Db,
     id: &str,
@@ -76,11 +79,11 @@ pub async fn claim(
     let sql = format!(
         "UPDATE executions SET status = 'running', attempt = attempt + 1, lease_until = ?3, started_at = ?2,
             updated_at = ?2, next_attempt_at = NULL
-        WHERE id = ?1 AND attempt < ?4 AND dispatched_at IS NOT NULL
-            AND (status = 'pending' OR (status = 'running' AND lease_until < ?2))
+        WHERE id = ?1 AND dispatched_at IS NOT NULL
+            AND (status = 'pending' OR (status = 'running' AND lease_until < ?2 AND attempt < ?4))
         {CLAIMED}"
     );
-    let statement = Statement::new(sql, params![id, now, end_of(lease, now), max_attempts]);
+    let statement = Statement::new(sql, params![id, now, now.plus(lease), max_attempts]);
     db.write(vec![statement]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -97,7 +100,7 @@ pub async fn claim_next(
         WHERE id = (SELECT id FROM ({NEXT_IN_LINE}) LIMIT 1)
         {CLAIMED}"
     );
-    let params = params![provider.as_str(), now, provider.default_concurrency(), end_of(lease, now)];
+    let params = params![provider.as_str(), now, provider.default_concurrency(), now.plus(lease)];
     db.write(vec![Statement::new(sql, params)]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -105,7 +108,7 @@ pub async fn claim_next(
 /// answer is of no use.
 pub async fn extend(db: &Db, claim: &Claim, lease: Duration, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE executions SET lease_until = ?3 WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, end_of(lease, now)]);
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now.plus(lease)]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -128,12 +131,13 @@ pub async fn retry_at(db: &Db, claim: &Claim, reason: &str, when: Timestamp, now
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
-/// Gives an execution back untried, for instance when the process must stop: the attempt does not count.
+/// Gives an execution back untried, for instance when the process must stop: the attempt does not count. Sent again after
+/// a lost answer, it leaves the next attempt alone, which has the same number.
 pub async fn hand_back(db: &Db, claim: &Claim, now: Timestamp) -> Result<bool, DbError> {
     let sql = "UPDATE executions SET status = 'pending', attempt = attempt - 1, dispatched_at = NULL,
             lease_until = NULL, started_at = NULL, updated_at = ?3
-        WHERE id = ?1 AND attempt = ?2 AND status = 'running'";
-    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now]);
+        WHERE id = ?1 AND attempt = ?2 AND status = 'running' AND started_at = ?4";
+    let statement = Statement::new(sql, params![&claim.id, claim.attempt, now, claim.claimed_at]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 
@@ -232,6 +236,7 @@ fn claim_of(row: &Row) -> Result<Claim, DbError> {
     Ok(Claim {
         id: row.get("id")?,
         attempt: row.get("attempt")?,
+        claimed_at: row.get("started_at")?,
         execution: row.json("data")?,
         created_at: row.get("created_at")?,
         trace: claims::trace_of(row)?,

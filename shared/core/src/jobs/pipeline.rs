@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Job, JobStatus, store};
 use crate::{
-    claims::{changed_one, end_of, trace_of},
+    claims::{changed_one, trace_of},
     db::{self, Db, DbError, Row, Statement},
     documents::to_json,
     instant::Timestamp,
@@ -72,7 +72,7 @@ pub async fn claim(db: &Db, kind: &str, id: &str, lease: Duration, now: Timestam
             AND ((status IN ('pending', 'retrying') AND COALESCE(next_retry_at, scheduled_at) <= ?3)
                 OR (status = 'running' AND lease_until < ?3))
         RETURNING id, attempts, revision, data, COALESCE(next_retry_at, scheduled_at) AS due_at, trace_id";
-    let statement = Statement::new(sql, params![id, kind, now, end_of(lease, now)]);
+    let statement = Statement::new(sql, params![id, kind, now, now.plus(lease)]);
     db.write(vec![statement]).await?.remove(0).first().map(claim_of).transpose()
 }
 
@@ -87,7 +87,7 @@ pub async fn extend(
     let sql = "UPDATE jobs SET lease_until = ?3,
             data = CASE WHEN ?4 IS NULL THEN data ELSE json_set(data, '$.progress', ?4) END
         WHERE id = ?1 AND revision = ?2 AND status = 'running'";
-    let statement = Statement::new(sql, params![&claim.id, claim.revision, end_of(lease, now), progress]);
+    let statement = Statement::new(sql, params![&claim.id, claim.revision, now.plus(lease), progress]);
     changed_one(db.write(vec![statement.expecting_one()]).await)
 }
 

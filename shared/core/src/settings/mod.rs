@@ -8,7 +8,9 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use store::{active_providers, any_active_llm_key, find, find_active_llm_key, find_by_identifier, list};
+pub use store::{
+    active_providers, any_active_llm_key, find, find_active_llm_key, find_active_service_key, find_by_identifier, list,
+};
 
 use crate::{
     config::Secret,
@@ -64,6 +66,15 @@ impl fmt::Display for SettingType {
 pub enum ServiceName {
     /// Embeddings by Voyage AI.
     VoyageAi,
+}
+
+impl ServiceName {
+    /// The name on the wire, and the identifier of its setting.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VoyageAi => "voyageai",
+        }
+    }
 }
 
 /// A stored setting; keys and secrets are ciphertext.
@@ -254,9 +265,7 @@ pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -
             Setting::LlmApiKey { identifier: provider.to_string(), provider, api_key: cipher.encrypt(&api_key), active }
         }
         NewSetting::ServiceApiKey { provider, api_key, active } => Setting::ServiceApiKey {
-            identifier: match provider {
-                ServiceName::VoyageAi => "voyageai".to_owned(),
-            },
+            identifier: provider.as_str().to_owned(),
             provider,
             api_key: cipher.encrypt(&api_key),
             active,

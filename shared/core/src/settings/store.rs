@@ -1,6 +1,6 @@
 //! All SQL of settings.
 
-use super::{Setting, SettingType};
+use super::{ServiceName, Setting, SettingType};
 use crate::{
     db::{Db, DbError, Statement},
     documents::{Collection, Document, Filter, to_json},
@@ -41,6 +41,14 @@ pub async fn find_active_llm_key(db: &Db, provider: ProviderName) -> Result<Opti
     let sql = "SELECT json_extract(data, '$.api_key') AS api_key FROM settings
         WHERE type = 'llm-api-key' AND identifier = ?1 AND active = 1";
     let rows = db.read(sql, params![provider.as_str()]).await?;
+    rows.first().map(|row| row.get("api_key")).transpose()
+}
+
+/// Ciphertext of the key that jobs use for this service, if an active one is stored.
+pub async fn find_active_service_key(db: &Db, service: ServiceName) -> Result<Option<String>, DbError> {
+    let sql = "SELECT json_extract(data, '$.api_key') AS api_key FROM settings
+        WHERE type = 'service-api-key' AND identifier = ?1 AND active = 1";
+    let rows = db.read(sql, params![service.as_str()]).await?;
     rows.first().map(|row| row.get("api_key")).transpose()
 }
 

@@ -6,3 +6,4 @@ mod garbage;
 mod ollama;
 mod openai;
 mod support;
+mod voyageai;
