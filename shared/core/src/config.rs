@@ -167,7 +167,7 @@ pub struct WebhookConfig {
 }
 
 /// Everything that was wrong with the environment, one sentence each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
 
 impl fmt::Display for ConfigError {
