@@ -27,6 +27,7 @@ async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
     Ok(json!({
         "event": event,
         "pid": std::process::id(),
+        "greeting": std::env::var_os("GREETING").and_then(|value| value.into_string().ok()),
         "time_left_ms": time_left.map_or(0, |left| left.as_millis()),
         "variables": std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect::<Vec<_>>(),
     }))

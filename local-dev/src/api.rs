@@ -43,6 +43,12 @@ impl Api {
         self.data(self.http.get(format!("{}{path}", self.base_url)), path, 200).await
     }
 
+    /// DELETE; the status of the answer.
+    pub(crate) async fn delete(&self, path: &str) -> Result<u16> {
+        let request = self.http.delete(format!("{}{path}", self.base_url)).bearer_auth(&self.token);
+        Ok(request.send().await.with_context(|| format!("no answer from {path}"))?.status().as_u16())
+    }
+
     async fn data(&self, request: reqwest::RequestBuilder, path: &str, expected: u16) -> Result<Value> {
         let answer = request.bearer_auth(&self.token).send().await.with_context(|| format!("no answer from {path}"))?;
         let status = answer.status().as_u16();

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{fuzz::FuzzArgs, infra::InfraCheckArgs, openapi::CompareArgs};
+use crate::{chaos::ChaosArgs, fuzz::FuzzArgs, infra::InfraCheckArgs, openapi::CompareArgs};
 
 /// Runs the whole system on this machine: functions, queues, database and clock, in one command.
 ///
@@ -59,6 +59,12 @@ pub enum Command {
         #[command(subcommand)]
         what: Bench,
     },
+    /// Kills processes, loses messages and lets the provider fail while executions run, and checks that nothing is lost
+    ///
+    /// Starts a system of its own in a temporary directory, with the runtime host, a provider that follows a script and
+    /// a receiver of webhooks, and talks to nothing outside this machine. Fails unless every rule holds; database and
+    /// logs stay then.
+    Chaos(ChaosArgs),
     /// Calls a fresh system with thousands of made-up requests and compares every answer with docs/openapi.json
     Fuzz(FuzzArgs),
     /// Works with what is deployed
@@ -175,6 +181,8 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Admission(_) })));
         let cli = Cli::parse_from(["cargo dev", "infra", "check"]);
         assert!(matches!(cli.command, Some(Command::Infra { what: Infra::Check(_) })));
+        let cli = Cli::parse_from(["cargo dev", "chaos", "--seed", "7", "--executions", "50"]);
+        assert!(matches!(cli.command, Some(Command::Chaos(ChaosArgs { seed: 7, executions: 50, kills: 100, .. }))));
         let cli = Cli::parse_from(["cargo dev", "openapi", "compare", "--contract", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Openapi { what: OpenApi::Compare(_) })));
     }

@@ -9,12 +9,13 @@
 //! * [`demo`] answers in place of a model;
 //! * [`tool_env`], [`build`], [`secrets`] and [`child`] prepare and guard what these need.
 //!
-//! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks. What happens is told as [`report`]
+//! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks, [`fuzz`] and [`chaos`] its tests of the whole. What happens is told as [`report`]
 //! events. Nothing here is deployed.
 
 mod api;
 pub mod bench;
 pub mod build;
+pub mod chaos;
 pub mod child;
 pub mod cli;
 pub mod clock;

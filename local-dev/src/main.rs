@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use local_dev::{
-    bench,
+    bench, chaos,
     cli::{Bench, Cli, Command, Infra, OpenApi},
     dev, fuzz, infra, openapi,
 };
@@ -16,6 +16,7 @@ async fn main() -> ExitCode {
         None => dev::run(cli.start).await,
         Some(Command::Bench { what: Bench::Pipeline(args) }) => bench::pipeline(args).await,
         Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
+        Some(Command::Chaos(args)) => chaos::command(args).await,
         Some(Command::Fuzz(args)) => fuzz::command(args).await,
         Some(Command::Infra { what: Infra::Check(args) }) => infra::check(&args),
         Some(Command::Infra { what: Infra::SeedMistakes }) => infra::seed_mistakes(),

@@ -10,7 +10,7 @@ use std::{
 };
 
 use local_dev::{
-    host::{Host, HostedFunction},
+    host::{Host, HostedFunction, PROCESS_ID, Process},
     invoke::{InvokeError, Invoker},
     report::{Event, Reporter},
 };
@@ -43,7 +43,7 @@ fn setup(max_instances: usize) -> Setup {
     let function = HostedFunction {
         name: "sample".to_owned(),
         binary: sample_function(),
-        environment: BTreeMap::from([("GREETING".to_owned(), "hello".to_owned())]),
+        environment: BTreeMap::from([("GREETING".to_owned(), format!("hello from {PROCESS_ID}"))]),
         memory_mb: 128,
         max_instances,
     };
@@ -141,6 +141,41 @@ async fn kill_fails_running_calls_and_only_those() {
     for _ in 0..20 {
         setup.host.kill("sample");
         setup.call(json!({})).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn one_process_is_killed_and_the_others_stay() {
+    let setup = Arc::new(setup(2));
+    let call = |event: Value| {
+        let setup = setup.clone();
+        tokio::spawn(async move { setup.call(event).await })
+    };
+    let (long, short) = (call(json!({"do": "sleep", "ms": 60_000})), call(json!({"do": "sleep", "ms": 400})));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let busy = setup.host.processes("sample");
+    assert!(busy.len() == 2 && busy.iter().all(|process| process.is_busy), "{busy:?}");
+    short.await.unwrap().unwrap();
+    let idle = |process: &Process| !process.is_busy;
+    let idle_one = setup.host.processes("sample").into_iter().find(idle).unwrap();
+    let other = busy.into_iter().find(|process| process.id != idle_one.id).unwrap();
+
+    assert_eq!(setup.host.kill_one("sample", idle_one.id).await, Some(idle_one));
+    assert_eq!(setup.host.kill_one("sample", idle_one.id).await, None, "nobody dies twice");
+    assert_eq!(setup.host.kill_one("sample", 99).await, None);
+    assert_eq!(setup.host.processes("sample"), [other]);
+    assert_eq!(setup.host.kill_one("sample", other.id).await, Some(other));
+    assert!(matches!(long.await.unwrap(), Err(InvokeError::Crashed(_))));
+}
+
+#[tokio::test]
+async fn a_process_is_told_its_id() {
+    let setup = setup(1);
+    for _ in 0..2 {
+        let answer = setup.call(json!({})).await.unwrap();
+        let process = setup.host.processes("sample")[0];
+        assert_eq!(answer["greeting"], format!("hello from {}", process.id));
+        setup.host.kill_one("sample", process.id).await.unwrap();
     }
 }
 

@@ -160,6 +160,9 @@ fn the_table_gives_the_rights_of_the_contract() {
         ("POST", "/api/v1/settings", Role::Admin),
         ("PUT", "/api/v1/settings/{id}", Role::Admin),
         ("DELETE", "/api/v1/settings/{id}", Role::Admin),
+        ("POST", "/api/v1/settings/{id}/rotate-secret", Role::Admin),
+        ("POST", "/api/v1/jobs/single/trigger", Role::Admin),
+        ("POST", "/api/v1/jobs/{id}/redeliver", Role::Admin),
     ] {
         assert_eq!(least(method, path), Some(role), "{method} {path}");
     }

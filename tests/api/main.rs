@@ -22,4 +22,5 @@ mod settings;
 mod system;
 mod test_data;
 mod users;
+mod webhooks;
 mod worker;

@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_core::{ProviderName, users::Role};
+use shared_core::{
+    ProviderName, Secret, Timestamp,
+    config::EncryptionKey,
+    secrets::Cipher,
+    users::Role,
+    webhooks::{Recipient, find_destination},
+};
 use shared_testing::vendor::{self, Reply};
 use tests::{Answer, TestApp, redacted};
 
@@ -209,7 +215,7 @@ async fn webhook_names_are_unique_at_creation_and_at_renaming() {
 }
 
 #[tokio::test]
-async fn webhooks_go_to_absolute_http_addresses() {
+async fn webhooks_go_to_public_addresses_over_https() {
     let (app, token) = TestApp::with_admin().await;
     let with_url = |name: &str, url: &str| {
         let mut body = webhook(name);
@@ -228,20 +234,99 @@ async fn webhooks_go_to_absolute_http_addresses() {
         "javascript:alert(1)",
         "mailto:a@example.com",
         "data:text/plain,x",
+        "http://example.com/hook",
+        "https://localhost/hook",
+        "https://10.0.0.1",
+        "https://0x7f.1",
+        "https://[::ffff:169.254.169.254]/latest/meta-data",
+        "https://user:secret@example.com",
+        "https://example.com:0/",
     ] {
         let answer = app.post(SETTINGS, &token, &with_url("a", url)).send().await;
         assert_eq!(answer.issues("body"), ["data.url"], "{url}");
     }
     for (name, url, kept) in [
-        ("plain", "http://localhost:8080/x?y=1#z", "http://localhost:8080/x?y=1#z"),
+        ("plain", "https://example.com:8080/x?y=1#z", "https://example.com:8080/x?y=1#z"),
         ("spaces", "  https://example.com ", "https://example.com"),
         ("capitals", "HTTPS://Example.com", "HTTPS://Example.com"),
     ] {
         let data = create(&app, &token, &with_url(name, url)).await;
         assert_eq!(data["url"], kept);
-        assert_eq!(update(&app, &token, &data, json!({"url": "ftp://example.com"})).await.issues("body"), ["data.url"]);
-        let moved = update(&app, &token, &data, json!({"url": " http://example.org "})).await.data(200);
-        assert_eq!(moved["url"], "http://example.org");
+        for refused in ["ftp://example.com", "http://example.com", "https://127.0.0.1"] {
+            assert_eq!(update(&app, &token, &data, json!({"url": refused})).await.issues("body"), ["data.url"]);
+        }
+        let moved = update(&app, &token, &data, json!({"url": " https://example.org "})).await.data(200);
+        assert_eq!(moved["url"], "https://example.org");
+    }
+}
+
+#[tokio::test]
+async fn configuration_may_let_webhooks_go_to_private_addresses_and_over_http() {
+    let (app, token) = TestApp::with_receiver().await;
+    let mut body = webhook("mine");
+    body["data"]["url"] = json!("http://127.0.0.1:8080/hook");
+    let data = create(&app, &token, &body).await;
+    assert_eq!(data["url"], "http://127.0.0.1:8080/hook");
+    update(&app, &token, &data, json!({"url": "http://localhost"})).await.data(200);
+    assert_eq!(update(&app, &token, &data, json!({"url": "ftp://localhost"})).await.issues("body"), ["data.url"]);
+}
+
+#[tokio::test]
+async fn a_rotation_shows_the_new_secret_once_and_how_long_the_old_one_is_valid() {
+    let (app, token) = TestApp::with_admin().await;
+    let created = create(&app, &token, &webhook("Orders")).await;
+    let rotate = format!("{}/rotate-secret", path_of(&created));
+    let first = app.call("POST", &rotate).bearer(&token).send().await.data(200);
+    let secret = first["secret"].as_str().expect("the new secret");
+    assert!(secret.starts_with("whsec_") && secret != created["secret"], "{secret}");
+    assert!(!stored(&app).await.contains(&secret[6..]));
+    let instant = |setting: &Value, name: &str| -> Timestamp { setting[name].as_str().unwrap().parse().unwrap() };
+    let (changed, expires) = (instant(&first, "updated_at"), instant(&first, "previous_secret_expires_at"));
+    assert_eq!(expires.millis_since(changed), 24 * 3600 * 1000);
+
+    let mut shown = first.clone();
+    shown.as_object_mut().unwrap().remove("secret");
+    assert_eq!(app.get(&path_of(&created), &token).send().await.data(200), shown);
+    for member in ["id", "identifier", "name", "url", "active", "created_at"] {
+        assert_eq!(shown[member], created[member], "{member}");
+    }
+    let second = app.call("POST", &rotate).bearer(&token).send().await.data(200);
+    assert_ne!(second["secret"], first["secret"]);
+}
+
+#[tokio::test]
+async fn only_webhook_destinations_have_a_secret_to_rotate() {
+    let (app, token) = TestApp::with_admin().await;
+    let service = create(&app, &token, &service_key()).await;
+    let before = stored(&app).await;
+    let rotate =
+        async |id: &str| app.call("POST", &format!("{SETTINGS}/{id}/rotate-secret")).bearer(&token).send().await;
+    assert_eq!(rotate(service["id"].as_str().unwrap()).await.refusal(400), "Bad Request");
+    assert_eq!(rotate("0b9f8a52-6f0e-4c83-9a55-2f4c3f6f2a10").await.refusal(404), "Not Found");
+    assert_eq!(rotate("x").await.refusal(404), "Not Found");
+    assert_eq!(stored(&app).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_rotations_at_once_each_shown_secret_is_valid() {
+    let (app, token) = TestApp::with_admin().await;
+    let created = create(&app, &token, &webhook("a")).await;
+    let path = format!("{}/rotate-secret", path_of(&created));
+    let rotate = || app.call("POST", &path).bearer(&token).send();
+    let (key, cipher) = (Secret::new("unused"), Cipher::new(&EncryptionKey::new(std::array::from_fn(|i| i as u8))));
+    for _ in 0..5 {
+        let answers: [Answer; 2] = tokio::join!(rotate(), rotate()).into();
+        let id = created["id"].as_str().unwrap();
+        let now = Timestamp::now();
+        let found = find_destination(&app.db, &cipher, &key, Recipient::Saved(id), now).await.unwrap();
+        let valid = [Some(found.keys.current), found.keys.previous].map(|secret| secret.unwrap().reveal().to_owned());
+        // One after the other, or one met the other and was told so; never two from the same state.
+        for answer in answers {
+            match answer.status.as_u16() {
+                200 => assert!(valid.contains(&answer.data(200)["secret"].as_str().unwrap().to_owned())),
+                _ => assert_eq!(answer.refusal(400), "Bad Request"),
+            }
+        }
     }
 }
 

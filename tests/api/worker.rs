@@ -149,6 +149,8 @@ async fn a_cancelled_call_is_abandoned_and_its_answer_discarded() {
         (&execution["status"], &execution["error_message"]),
         (&json!("failed"), &json!("Execution cancelled by user"))
     );
+    let places = "SELECT count(*) AS n FROM executions WHERE dispatched_at IS NOT NULL";
+    assert_eq!(app.db.read(places, vec![]).await.unwrap().first().unwrap().get::<u32>("n").unwrap(), 0);
     assert_eq!(app.delete(&format!("/api/v1/executions/{id}"), &token).send().await.refusal(400), "Validation error");
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The first run prepares the tools and builds the functions; later ones start in seconds.
 
+mod chaos;
 mod client;
 mod faults;
 mod guide;

@@ -25,7 +25,7 @@ use shared_core::{
     users::{self, Role, User, UserStatus},
 };
 use shared_http::{App, Edge, openapi::document, service};
-use shared_jobs::{Function, Invocation, JobFunction, JobMessage, Shutdown};
+use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::WebhookDelivery};
 use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
@@ -39,6 +39,9 @@ pub const PASSWORD: &str = "correct horse";
 static PASSWORD_HASH: OnceCell<String> = OnceCell::const_new();
 /// Signs the session tokens of test apps.
 pub const KEY: &str = "a signing key that is long enough for tests";
+
+/// Signs the webhooks of test apps that no secret of a destination signs.
+pub const SIGNATURE_KEY: &str = "a webhook key that is long enough for tests";
 
 /// The variables of a test installation, as a function would find them in its environment.
 pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
@@ -64,6 +67,7 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
         ("JOB_RETRY_BASE_MS", "1"),
+        ("WEBHOOK_SIGNATURE_KEY", SIGNATURE_KEY),
     ];
     variables.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
 }
@@ -77,10 +81,14 @@ pub struct TestApp {
     pub db: Db,
     /// Plays Ollama, OpenAI, Anthropic and Voyage AI.
     pub vendor: FakeVendor,
+    /// Receives webhooks, where configuration lets them go there.
+    pub receiver: FakeVendor,
     /// Runs executions.
     pub worker: Worker,
     /// Computes embeddings.
     pub embedder: JobFunction<Embedder>,
+    /// Sends webhooks.
+    pub webhooks: job_webhook::Worker,
     /// What time alone triggers.
     pub maintenance: Maintenance,
     edge: Edge,
@@ -102,6 +110,16 @@ impl TestApp {
         let queue = TestQueue::start().await;
         let (app, token) = Self::with_variables(&[("AWS_ENDPOINT_URL_SQS", queue.url().as_str())]).await;
         (app, token, queue)
+    }
+
+    /// The same as [`with_providers`](Self::with_providers), and webhooks may go to `receiver`, which answers
+    /// `POST /hook` with 204 unless a test says otherwise.
+    pub async fn with_receiver() -> (Self, String) {
+        let allowed = [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true")];
+        let (app, token) = Self::with_variables(&allowed).await;
+        app.receiver.on("POST", "/hook", Reply::status(204));
+        app.play_vendors(&token).await;
+        (app, token)
     }
 
     /// An installation with an admin whose token it gives, and with these variables in place of the usual ones.
@@ -134,8 +152,10 @@ impl TestApp {
         Self {
             db: app.db.clone(),
             vendor,
+            receiver: FakeVendor::start().await,
             worker: config::load_from(env(), Worker::read).expect("a complete configuration"),
             embedder: config::load_from(env(), job_embedding::read).expect("a complete configuration"),
+            webhooks: config::load_from(env(), job_webhook::read).expect("a complete configuration"),
             maintenance: config::load_from(env(), Maintenance::read).expect("a complete configuration"),
             edge: service(merged(functions.clone()), &app),
             functions,
@@ -154,10 +174,15 @@ impl TestApp {
     /// test says otherwise.
     pub async fn with_providers() -> (Self, String) {
         let (app, token) = Self::with_admin().await;
-        app.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
-        app.vendor.on("POST", "/api/generate", ollama::generated("hello"));
+        app.play_vendors(&token).await;
+        (app, token)
+    }
+
+    async fn play_vendors(&self, token: &str) {
+        self.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
+        self.vendor.on("POST", "/api/generate", ollama::generated("hello"));
         // OpenAI and Anthropic list their models at the same path.
-        app.vendor.on(
+        self.vendor.on(
             "GET",
             "/v1/models",
             Reply::computed(|request| match request.header("x-api-key") {
@@ -165,13 +190,12 @@ impl TestApp {
                 Some(_) => anthropic::models_page(["claude-sonnet-4-5"], false),
             }),
         );
-        app.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
-        app.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
+        self.vendor.on("POST", "/v1/responses", openai::response_text("hello"));
+        self.vendor.on("POST", "/v1/messages", anthropic::message("hello"));
         for provider in [ProviderName::Ollama, ProviderName::OpenAi, ProviderName::Anthropic] {
-            app.add_provider(provider, &token).await;
+            self.add_provider(provider, token).await;
         }
-        app.vendor.forget_requests();
-        (app, token)
+        self.vendor.forget_requests();
     }
 
     /// A request without credentials.
@@ -293,6 +317,21 @@ impl TestApp {
         let invocation = invocation();
         let handled = Box::pin(self.embedder.handle(JobMessage::new(id), &invocation));
         handled.await.expect("the database answers");
+    }
+
+    /// Sends the webhooks that are due, as the queue would have them sent.
+    pub async fn run_webhooks(&self) {
+        let sql = "SELECT id FROM jobs WHERE type = ?1 AND status IN ('pending', 'retrying')
+            AND COALESCE(next_retry_at, scheduled_at) <= ?2 ORDER BY scheduled_at, id";
+        let params = shared_core::params![WebhookDelivery::KIND.name, Timestamp::now()];
+        for row in self.db.read(sql, params).await.expect("the database answers").rows {
+            self.webhook_message(&row.get::<String>("id").expect("an id")).await;
+        }
+    }
+
+    /// What a message about this delivery leads to.
+    pub async fn webhook_message(&self, id: &str) {
+        self.webhooks.handle(JobMessage::new(id), &invocation()).await.expect("the database answers");
     }
 
     /// Works on an execution as a message would have it done, and for `drain` on what waits behind it.

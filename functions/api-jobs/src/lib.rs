@@ -3,7 +3,11 @@
 mod wire;
 
 use axum::{extract::State, http::StatusCode};
-use shared_core::{Timestamp, config, embeddings, jobs, webhooks};
+use shared_core::{
+    Timestamp, config, embeddings,
+    jobs::{self, pipeline},
+    webhooks::{TargetError, TargetPolicy},
+};
 use shared_http::{
     ApiConfig, ApiError, ApiResult, App, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part, Path,
     Query, UuidPath, page_request,
@@ -18,8 +22,8 @@ use wire::{JobResponse, ListJobsQuery, TriggerJobRequest};
 pub struct JobsState {
     /// What every API function holds.
     pub app: App,
-    /// Whether test webhooks may go to private and loopback addresses.
-    pub allows_private_targets: bool,
+    /// Where test webhooks may go.
+    pub targets: TargetPolicy,
     /// Announces jobs.
     pub dispatcher: Dispatcher,
 }
@@ -27,11 +31,11 @@ pub struct JobsState {
 impl JobsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, webhooks) = (ApiConfig::read(env), env.webhooks());
+        let (api, targets) = (ApiConfig::read(env), env.webhook_targets());
         let queues = Queues::read(env, &[WebhookDelivery::KIND]);
         let app = App::new(&api?);
         let dispatcher = Dispatcher::new(app.db.clone(), queues?);
-        Some(Self { app, allows_private_targets: webhooks?.allows_private_targets, dispatcher })
+        Some(Self { app, targets: targets?, dispatcher })
     }
 }
 
@@ -41,6 +45,7 @@ pub fn routes(state: JobsState) -> OpenApiRouter {
         .routes(routes!(list_jobs))
         .routes(routes!(trigger_job))
         .routes(routes!(get_job))
+        .routes(routes!(redeliver_job))
         .with_state(state)
 }
 
@@ -70,8 +75,8 @@ async fn trigger_job(
     Json(body): Json<TriggerJobRequest>,
 ) -> ApiResult<Created<EmptyObject>> {
     let (url, now) = (body.url(), Timestamp::now());
-    webhooks::check_target(url, state.allows_private_targets)
-        .map_err(|error| ApiError::invalid(Issue::new(Part::Body, "job.data.url", error.to_string())))?;
+    let issue = |error: TargetError| Issue::new(Part::Body, "job.data.url", error.to_string());
+    state.targets.check(url).map_err(|error| ApiError::invalid(issue(error)))?;
     state.dispatcher.enqueue(&WebhookDelivery::test(url, now), now).await?;
     Ok(Created(EmptyObject {}))
 }
@@ -83,8 +88,26 @@ async fn trigger_job(
     responses((status = 200, body = Data<JobResponse>), (status = 404, body = ErrorEnvelope))
 )]
 async fn get_job(State(state): State<JobsState>, Path(path): Path<UuidPath>) -> ApiResult<Data<JobResponse>> {
+    Ok(Data { data: find_job(&state, &path.id).await? })
+}
+
+/// `POST /api/v1/jobs/{id}/redeliver`: sends a webhook whose delivery has ended once more, under the same id.
+#[utoipa::path(
+    post, path = "/api/v1/jobs/{id}/redeliver", operation_id = "redeliverJob", tag = "jobs", params(UuidPath),
+    responses(
+        (status = 200, body = Data<JobResponse>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn redeliver_job(State(state): State<JobsState>, Path(path): Path<UuidPath>) -> ApiResult<Data<JobResponse>> {
+    pipeline::redeliver(&state.app.db, WebhookDelivery::KIND.name, &path.id, Timestamp::now()).await?;
+    let job = find_job(&state, &path.id).await?;
+    state.dispatcher.start_jobs(WebhookDelivery::KIND).await;
+    Ok(Data { data: job })
+}
+
+async fn find_job(state: &JobsState, id: &str) -> ApiResult<JobResponse> {
     let not_found = || ApiError::refused(StatusCode::NOT_FOUND, "Job not found", "there is no such job");
-    let job = jobs::find(&state.app.db, &path.id).await?.ok_or_else(not_found)?;
-    let job = embeddings::with_vectors(&state.app.db, job, Timestamp::now()).await?;
-    Ok(Data { data: job.into() })
+    let job = jobs::find(&state.app.db, id).await?.ok_or_else(not_found)?;
+    Ok(embeddings::with_vectors(&state.app.db, job, Timestamp::now()).await?.into())
 }

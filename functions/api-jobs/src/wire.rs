@@ -99,7 +99,7 @@ enum WebhookDeliveryType {
 
 #[derive(Deserialize, ToSchema)]
 struct TestWebhookTarget {
-    /// Absolute URL that starts with https:// or http:// and does not lead into a private network.
+    /// Absolute https:// URL that does not lead into a private network, unless configuration allows more.
     #[schema(format = "uri")]
     url: String,
 }
@@ -126,6 +126,12 @@ pub(crate) struct JobResponse {
     /// Job output, when there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<Value>,
+    /// How far the present attempt has come, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    progress: Option<String>,
+    /// What the other side answered to the last attempt: an HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,6 +170,8 @@ impl From<JobView> for JobResponse {
             data: job.data,
             status: view.status,
             result: job.result,
+            progress: job.progress,
+            last_status: job.last_status,
             error: job.error,
             termination_reason: job.termination_reason,
             attempts: view.attempts,

@@ -8,8 +8,11 @@ use shared_core::{
     Document, Secret, Timestamp, config,
     secrets::Cipher,
     settings::{self, NewSetting, Setting, SettingError, SettingType},
+    webhooks::TargetPolicy,
 };
-use shared_http::{ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
+use shared_http::{
+    ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Issue, Json, OpaqueIdPath, Part, Path,
+};
 use shared_jobs::{Dispatcher, Queues, types::EXECUTION};
 use shared_providers::{ProviderError, Registry, read_providers};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -30,6 +33,8 @@ pub struct SettingsState {
     pub registry: Registry,
     /// Starts what a changed limit lets run.
     pub dispatcher: Dispatcher,
+    /// Where webhooks may go.
+    pub targets: TargetPolicy,
 }
 
 impl SettingsState {
@@ -37,10 +42,11 @@ impl SettingsState {
     pub fn read(env: &mut config::Env) -> Option<Self> {
         let (api, key, queues) = (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION]));
         let providers = env.executions().and_then(|execution| read_providers(env, &execution));
+        let targets = env.webhook_targets();
         let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
         let dispatcher = Dispatcher::new(app.db.clone(), queues?);
-        Some(Self { app, cipher, registry, dispatcher })
+        Some(Self { app, cipher, registry, dispatcher, targets: targets? })
     }
 
     /// A changed limit takes effect at once. A lower one does as running executions end.
@@ -48,6 +54,12 @@ impl SettingsState {
         if let Setting::ProviderLimits { provider, .. } = changed {
             self.dispatcher.start(*provider).await;
         }
+    }
+
+    /// Refuses an address that webhooks may not go to (defect W-01), as far as that can be told without resolving it.
+    fn check_target(&self, url: Option<&str>) -> ApiResult<()> {
+        let checked = url.map_or(Ok(()), |url| self.targets.check(url).map(drop));
+        checked.map_err(|error| ApiError::invalid(Issue::new(Part::Body, "data.url", error.to_string())))
     }
 
     fn show(&self, setting: Document<Setting>) -> SettingResponse {
@@ -62,6 +74,7 @@ pub fn routes(state: SettingsState) -> OpenApiRouter {
         .routes(routes!(list_settings_by_type))
         .routes(routes!(get_setting_by_identifier))
         .routes(routes!(get_setting, update_setting, delete_setting))
+        .routes(routes!(rotate_setting_secret))
         .with_state(state)
 }
 
@@ -89,6 +102,9 @@ async fn create_setting(
     Json(body): Json<CreateSettingRequest>,
 ) -> ApiResult<Created<SettingResponse>> {
     let new: NewSetting = body.into();
+    if let NewSetting::WebhookDestination { url, .. } = &new {
+        state.check_target(Some(url))?;
+    }
     if let NewSetting::LlmApiKey { provider, api_key, active } = &new {
         let (kind, name) = (SettingType::LlmApiKey, provider.as_str());
         if settings::find_by_identifier(&state.app.db, kind, name).await?.is_some() {
@@ -159,8 +175,9 @@ async fn update_setting(
     Path(path): Path<OpaqueIdPath>,
     Json(body): Json<UpdateSettingRequest>,
 ) -> ApiResult<Data<SettingResponse>> {
-    let found = settings::find(&state.app.db, &path.id).await?.ok_or(SettingError::NotFound)?;
     let (kind, edit) = body.into_edit();
+    state.check_target(edit.url.as_deref())?;
+    let found = settings::find(&state.app.db, &path.id).await?.ok_or(SettingError::NotFound)?;
     if let (Setting::LlmApiKey { provider, active, .. }, Some(key)) = (&found.data, &edit.api_key)
         && kind == SettingType::LlmApiKey
         && edit.active.unwrap_or(*active)
@@ -191,6 +208,24 @@ async fn delete_setting(
     let deleted = settings::delete(&state.app.db, &path.id).await?;
     state.start_what_may_run(&deleted).await;
     Ok(Data { data: DeleteSettingResult { success: true } })
+}
+
+/// `POST /api/v1/settings/{id}/rotate-secret`: gives a webhook destination a new signing secret. The one in force stays
+/// valid beside it for 24 hours; what was valid before that ends at once.
+#[utoipa::path(
+    post, path = "/api/v1/settings/{id}/rotate-secret", operation_id = "rotateSettingSecret", tag = "settings",
+    params(OpaqueIdPath),
+    responses(
+        (status = 200, body = Data<SettingResponse>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn rotate_setting_secret(
+    State(state): State<SettingsState>,
+    Path(path): Path<OpaqueIdPath>,
+) -> ApiResult<Data<SettingResponse>> {
+    let rotated = settings::rotate_secret(&state.app.db, &state.cipher, &path.id, Timestamp::now()).await?;
+    Ok(Data { data: state.show(rotated.setting).with_secret(rotated.secret) })
 }
 
 /// The vendor refused the key or could not be asked (defect S-05: with a message).

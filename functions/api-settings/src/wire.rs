@@ -82,6 +82,7 @@ pub(crate) struct CreateWebhookDestinationSetting {
 pub(crate) struct NewWebhookDestination {
     #[schema(min_length = 1)]
     name: String,
+    /// https:// only, and not into a private network, unless configuration allows more.
     #[schema(format = "uri")]
     url: String,
     #[serde(default = "yes")]
@@ -136,11 +137,7 @@ impl RequestBody for CreateSettingRequest {
             SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
             SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
             SettingType::ProviderLimits => parse_body(value).map(Self::ProviderLimits),
-            SettingType::WebhookDestination => {
-                let body: CreateWebhookDestinationSetting = parse_body(value)?;
-                refuse_foreign_scheme(Some(&body.data.url))?;
-                Ok(Self::WebhookDestination(body))
-            }
+            SettingType::WebhookDestination => parse_body(value).map(Self::WebhookDestination),
         }
     }
 }
@@ -153,18 +150,6 @@ fn kind_of(body: &Value) -> Result<SettingType, ApiError> {
     let kind = body.get("type").ok_or_else(|| refused("is required"))?;
     SettingType::deserialize(kind)
         .map_err(|_| refused("must be one of llm-api-key, webhook-destination, service-api-key, provider-limits"))
-}
-
-/// Webhooks go over HTTP (defect W-01); where to is checked when one is sent.
-fn refuse_foreign_scheme(url: Option<&String>) -> Result<(), ApiError> {
-    let is_http = |url: &String| {
-        let url = url.trim().to_ascii_lowercase();
-        url.starts_with("https://") || url.starts_with("http://")
-    };
-    if url.is_none_or(is_http) {
-        return Ok(());
-    }
-    Err(ApiError::invalid(Issue::new(Part::Body, "data.url", "must start with https:// or http://")))
 }
 
 impl From<CreateSettingRequest> for NewSetting {
@@ -261,11 +246,7 @@ impl RequestBody for UpdateSettingRequest {
             SettingType::LlmApiKey => parse_body(value).map(Self::LlmApiKey),
             SettingType::ServiceApiKey => parse_body(value).map(Self::ServiceApiKey),
             SettingType::ProviderLimits => parse_body(value).map(Self::ProviderLimits),
-            SettingType::WebhookDestination => {
-                let body: UpdateWebhookDestinationSetting = parse_body(value)?;
-                refuse_foreign_scheme(body.data.url.as_ref())?;
-                Ok(Self::WebhookDestination(body))
-            }
+            SettingType::WebhookDestination => parse_body(value).map(Self::WebhookDestination),
         }
     }
 }
@@ -350,9 +331,12 @@ pub(crate) struct WebhookDestinationSetting {
     #[schema(format = "uri")]
     url: String,
     active: bool,
-    /// Signs the webhooks of this destination; shown only in the answer that creates it.
+    /// Signs the webhooks of this destination; shown only in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    /// After a rotation: until when webhooks are signed with the secret before it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_secret_expires_at: Option<Timestamp>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -403,7 +387,7 @@ impl SettingResponse {
                 api_key: masked(cipher, &api_key),
                 active,
             }),
-            Setting::WebhookDestination { identifier, name, url, active, .. } => {
+            Setting::WebhookDestination { identifier, name, url, previous_secret_expires_at, active, .. } => {
                 Self::WebhookDestination(WebhookDestinationSetting {
                     id,
                     created_at,
@@ -414,6 +398,7 @@ impl SettingResponse {
                     url,
                     active,
                     secret: None,
+                    previous_secret_expires_at,
                 })
             }
             Setting::ServiceApiKey { identifier, provider, api_key, active } => {
@@ -440,10 +425,10 @@ impl SettingResponse {
         }
     }
 
-    /// The same with the signing secret of a new webhook destination.
-    pub(crate) fn with_secret(mut self, new_secret: Option<Secret>) -> Self {
+    /// The same with the signing secret of a webhook destination, where one was just made.
+    pub(crate) fn with_secret(mut self, new_secret: impl Into<Option<Secret>>) -> Self {
         if let Self::WebhookDestination(destination) = &mut self {
-            destination.secret = new_secret.map(|secret| secret.reveal().to_owned());
+            destination.secret = new_secret.into().map(|secret| secret.reveal().to_owned());
         }
         self
     }

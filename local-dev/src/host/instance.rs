@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    HostedFunction,
+    HostedFunction, PROCESS_ID,
     runtime_api::{RuntimeApi, Work},
 };
 use crate::{
@@ -75,7 +75,7 @@ impl Instance {
 
         let mut child = Command::new(&function.binary)
             .env_clear()
-            .envs(&function.environment)
+            .envs(function.environment.iter().map(|(name, value)| (name, value.replace(PROCESS_ID, &id.to_string()))))
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())
             .env("AWS_LAMBDA_FUNCTION_NAME", &function.name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
@@ -154,6 +154,11 @@ impl Instance {
         !*self.kill.borrow() && self.ended.borrow().is_none()
     }
 
+    /// Whether the process works on a call.
+    pub(super) fn is_busy(&self) -> bool {
+        self.api.is_busy()
+    }
+
     /// Kills the process; it may take a moment to end.
     pub(super) fn kill(&self) {
         self.kill.send_replace(true);
@@ -162,6 +167,12 @@ impl Instance {
     /// Waits until the process has ended.
     pub(super) async fn ended(&self) {
         let _ = self.ended.clone().wait_for(Option::is_some).await;
+    }
+
+    /// Waits until the process has ended, and tells whether SIGKILL was the reason.
+    pub(super) async fn was_killed(&self) -> bool {
+        self.ended().await;
+        self.ended.borrow().as_deref().is_some_and(|reason| reason.contains("SIGKILL"))
     }
 
     async fn wait_until_ready(&self) -> Result<(), String> {

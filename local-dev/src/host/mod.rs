@@ -35,6 +35,10 @@ pub(crate) use runtime_api::error_text;
 /// How often a call moves on to another instance because the one it got died before it took the work.
 const MAX_HANDOVERS: u32 = 3;
 
+/// In the value of an environment variable: stands for the id of the process that gets it. An address with it tells
+/// whoever is called which process calls.
+pub const PROCESS_ID: &str = "{process}";
+
 /// One function to run.
 #[derive(Debug, Clone)]
 pub struct HostedFunction {
@@ -42,7 +46,7 @@ pub struct HostedFunction {
     pub name: String,
     /// The prebuilt program.
     pub binary: PathBuf,
-    /// Its environment; nothing else is inherited.
+    /// Its environment, in which [`PROCESS_ID`] is replaced; nothing else is inherited.
     pub environment: BTreeMap<String, String>,
     /// Memory size that the function is told.
     pub memory_mb: u32,
@@ -54,6 +58,15 @@ pub struct HostedFunction {
 #[derive(Debug)]
 pub struct Host {
     pools: BTreeMap<String, Arc<Pool>>,
+}
+
+/// A living process of a function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    /// Never used again for another process of the function.
+    pub id: u64,
+    /// Whether it works on a call.
+    pub is_busy: bool,
 }
 
 /// The processes of one function.
@@ -113,6 +126,26 @@ impl Host {
             instance.kill();
         }
         instances.len()
+    }
+
+    /// The living processes of `function`.
+    pub fn processes(&self, function: &str) -> Vec<Process> {
+        let Some(pool) = self.pools.get(function) else { return vec![] };
+        let instances = pool.lock();
+        let usable = instances.all.values().filter(|instance| instance.is_usable());
+        usable.map(|instance| Process { id: instance.id, is_busy: instance.is_busy() }).collect()
+    }
+
+    /// Kills one process of `function` (SIGKILL), waits for its end and tells what it was doing. `None` when there is no
+    /// such process any more, or it ended by itself just now.
+    pub async fn kill_one(&self, function: &str, id: u64) -> Option<Process> {
+        let instance = self.pools.get(function)?.lock().all.get(&id).cloned()?;
+        if !instance.is_usable() {
+            return None;
+        }
+        let is_busy = instance.is_busy();
+        instance.kill();
+        instance.was_killed().await.then_some(Process { id, is_busy })
     }
 
     /// How many processes of `function` are alive.

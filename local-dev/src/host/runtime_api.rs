@@ -63,6 +63,11 @@ impl RuntimeApi {
         self.ready.subscribe()
     }
 
+    /// Whether the process has taken a call that it has not answered yet.
+    pub(super) fn is_busy(&self) -> bool {
+        lock(&self.current).is_some()
+    }
+
     /// What the process said about a failed start.
     pub(super) fn init_error(&self) -> Option<String> {
         lock(&self.init_error).clone()

@@ -15,15 +15,19 @@ use crate::{
 /// Variables that only make sense in the cloud.
 const NOT_LOCAL: [&str; 1] = ["DATABASE_AUTH_TOKEN"];
 
+/// What the template forbids in the cloud and a laptop needs: receivers of webhooks on this machine, without TLS.
+const OPENED: [&str; 2] = ["WEBHOOK_ALLOW_HTTP", "WEBHOOK_ALLOW_PRIVATE_TARGETS"];
+
 /// Names that `cargo dev` hands on from the user's own environment, so that for instance
 /// `OLLAMA_BASE_URL=… cargo dev` works. Where the data lives is not among them: a forgotten
 /// variable must not lead a development system to a real database.
 fn is_handed_on(name: &str) -> bool {
-    const NAMES: [&str; 13] = [
+    const NAMES: [&str; 14] = [
         "RUST_LOG",
         "RUST_BACKTRACE",
         "TOKEN_MAX_AGE_DAYS",
         "PROVIDER_TIMEOUT_MS",
+        "WEBHOOK_ALLOW_HTTP",
         "WEBHOOK_ALLOW_PRIVATE_TARGETS",
         "HTTP_PROXY",
         "HTTPS_PROXY",
@@ -98,6 +102,9 @@ impl LocalValues<'_> {
         }
         if name == "DATABASE_URL" {
             return Ok(Some(format!("file:{}", self.database.display())));
+        }
+        if OPENED.contains(&name) {
+            return Ok(Some("true".to_owned()));
         }
         if let Some(secret) = self.secrets.get(name) {
             return Ok(Some(secret.clone()));
@@ -178,6 +185,14 @@ mod tests {
     fn what_the_caller_gives_wins() {
         let variables = [("TOKEN_MAX_AGE_DAYS", parameter(Some("30"))), ("NEW", parameter(None))];
         let given = [("TOKEN_MAX_AGE_DAYS", "1"), ("NEW", "x"), ("OTHER", "y")];
+        assert_eq!(environment(&variables, &given).unwrap(), map(&given));
+    }
+
+    #[test]
+    fn webhooks_may_stay_on_this_machine_unless_the_caller_says_no() {
+        let variables = [("WEBHOOK_ALLOW_HTTP", parameter(Some("false")))];
+        assert_eq!(environment(&variables, &[]).unwrap(), map(&[("WEBHOOK_ALLOW_HTTP", "true")]));
+        let given = [("WEBHOOK_ALLOW_HTTP", "false")];
         assert_eq!(environment(&variables, &given).unwrap(), map(&given));
     }
 

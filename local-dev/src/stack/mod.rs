@@ -278,6 +278,14 @@ impl Stack {
         }
     }
 
+    /// The runtime host, if that is what runs the functions.
+    pub fn host(&self) -> Option<Arc<Host>> {
+        match &self.functions {
+            Functions::Host(host) => Some(host.clone()),
+            Functions::Watch(_) => None,
+        }
+    }
+
     /// Stops the queue server; queues and messages are gone.
     pub async fn stop_queue_server(&self) {
         self.queues.stop().await;

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-use crate::{instant::Timestamp, retries::RetryPolicy};
+use crate::{instant::Timestamp, retries::RetryPolicy, webhooks::TargetPolicy};
 
 /// A text that never shows up in logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -158,14 +158,6 @@ pub struct EmbeddingConfig {
     pub retention_days: u32,
 }
 
-/// Where webhooks may go.
-#[derive(Debug, Clone, Copy)]
-pub struct WebhookConfig {
-    /// `WEBHOOK_ALLOW_PRIVATE_TARGETS` (`false`): whether webhooks may go to private and loopback addresses, for
-    /// receivers in one's own network and for development.
-    pub allows_private_targets: bool,
-}
-
 /// Everything that was wrong with the environment, one sentence each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
@@ -241,6 +233,17 @@ impl Env {
             Ok(number) if number >= least => Some(number),
             _ => {
                 self.report(format!("{name} must be a whole number of at least {least}, not \"{text}\""));
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.get(name).as_deref() {
+            None | Some("false") => Some(false),
+            Some("true") => Some(true),
+            Some(_) => {
+                self.report(format!("{name} must be true or false"));
                 None
             }
         }
@@ -334,16 +337,22 @@ impl Env {
         self.number("SHUTDOWN_GRACE_MS", 3_000, 0).map(Duration::from_millis)
     }
 
-    /// Reads the variables of [`WebhookConfig`].
-    pub fn webhooks(&mut self) -> Option<WebhookConfig> {
-        match self.get("WEBHOOK_ALLOW_PRIVATE_TARGETS").as_deref() {
-            None | Some("false") => Some(WebhookConfig { allows_private_targets: false }),
-            Some("true") => Some(WebhookConfig { allows_private_targets: true }),
-            Some(_) => {
-                self.report("WEBHOOK_ALLOW_PRIVATE_TARGETS must be true or false");
-                None
-            }
+    /// Reads `WEBHOOK_ALLOW_HTTP` and `WEBHOOK_ALLOW_PRIVATE_TARGETS` (both `false` unless set).
+    pub fn webhook_targets(&mut self) -> Option<TargetPolicy> {
+        let (allows_http, allows_private) =
+            (self.flag("WEBHOOK_ALLOW_HTTP"), self.flag("WEBHOOK_ALLOW_PRIVATE_TARGETS"));
+        Some(TargetPolicy { allows_http: allows_http?, allows_private: allows_private? })
+    }
+
+    /// Reads `WEBHOOK_SIGNATURE_KEY`: signs webhooks that no secret of a destination signs.
+    pub fn webhook_signature_key(&mut self) -> Option<Secret> {
+        let purpose = "at least 32 random characters that sign webhooks of destinations without a secret of their own";
+        let key = self.required("WEBHOOK_SIGNATURE_KEY", purpose)?;
+        if key.chars().count() < 32 {
+            self.report("WEBHOOK_SIGNATURE_KEY is too short: it needs at least 32 characters");
+            return None;
         }
+        Some(Secret::new(key))
     }
 
     /// Reads the variables of [`RetentionConfig`].
@@ -433,6 +442,27 @@ mod tests {
             let ConfigError(problems) = read(&[("JOB_RETENTION_DAYS", odd)]).unwrap_err();
             assert!(problems.len() == 1 && problems[0].starts_with("JOB_RETENTION_DAYS"), "{odd}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn webhooks_go_nowhere_special_unless_configuration_says_so() {
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_targets);
+        assert_eq!(read(&[]), Ok(TargetPolicy { allows_http: false, allows_private: false }));
+        let given = [("WEBHOOK_ALLOW_HTTP", "true"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "false")];
+        assert_eq!(read(&given), Ok(TargetPolicy { allows_http: true, allows_private: false }));
+        let given = [("WEBHOOK_ALLOW_HTTP", "yes"), ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "1")];
+        assert_eq!(read(&given).unwrap_err().0.len(), 2);
+    }
+
+    #[test]
+    fn the_key_that_signs_webhooks_is_required_and_long() {
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_signature_key);
+        for given in [&[][..], &[("WEBHOOK_SIGNATURE_KEY", "31 characters are one too few !")]] {
+            let ConfigError(problems) = read(given).unwrap_err();
+            assert!(problems.len() == 1 && problems[0].starts_with("WEBHOOK_SIGNATURE_KEY"), "{problems:?}");
+        }
+        let key = "32 characters are exactly enough";
+        assert_eq!(read(&[("WEBHOOK_SIGNATURE_KEY", key)]).unwrap().reveal(), key);
     }
 
     #[test]

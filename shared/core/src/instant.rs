@@ -15,6 +15,11 @@ impl Timestamp {
         Self(Utc::now().trunc_subsecs(3))
     }
 
+    /// Reads a date as HTTP headers have it: `Sun, 01 Mar 2026 12:00:00 GMT`.
+    pub fn from_http_date(text: &str) -> Option<Self> {
+        DateTime::parse_from_rfc2822(text).ok().map(|instant| Self(instant.with_timezone(&Utc)))
+    }
+
     /// This instant moved by `seconds`, backwards when negative.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {

@@ -26,6 +26,7 @@ pub mod passwords;
 pub mod prompts;
 pub mod provider_name;
 pub mod retries;
+pub mod retry_after;
 pub mod schemas;
 pub mod secrets;
 pub mod settings;

@@ -21,6 +21,7 @@ use shared_core::{
     embeddings::EmbeddingError,
     executions::{CreateError, pipeline::CancelError},
     files::FileError,
+    jobs::pipeline::RedeliverError,
     prompts::{CompileError, PromptError},
     settings::{DestinationError, SettingError},
     test_data::TestDataError,
@@ -282,7 +283,9 @@ impl From<SettingError> for ApiError {
         match error {
             SettingError::NotFound => Self::not_found(error),
             SettingError::Taken(_) => Self::refused(StatusCode::CONFLICT, "Conflict", error),
-            SettingError::TypeMismatch { .. } | SettingError::Stale => Self::bad_request("Bad Request", error),
+            SettingError::TypeMismatch { .. } | SettingError::NoSecret(_) | SettingError::Stale => {
+                Self::bad_request("Bad Request", error)
+            }
             SettingError::Db(source) => source.into(),
         }
     }
@@ -363,6 +366,16 @@ impl From<EmbeddingError> for ApiError {
             | EmbeddingError::Stale => Self::bad_request("Validation Error", error),
             EmbeddingError::TooLarge(_) => Self::invalid(Issue::new(Part::Body, "inputs", error.to_string())),
             EmbeddingError::Destinations(DestinationError::Db(source)) | EmbeddingError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<RedeliverError> for ApiError {
+    fn from(error: RedeliverError) -> Self {
+        match error {
+            RedeliverError::NotFound => Self::refused(StatusCode::NOT_FOUND, "Job not found", error),
+            RedeliverError::OtherType(_) | RedeliverError::NotEnded(_) => Self::bad_request("Validation Error", error),
+            RedeliverError::Db(source) => source.into(),
         }
     }
 }

@@ -79,6 +79,10 @@ pub trait Ledger {
     async fn retry(&self, claim: &Self::Claim, failure: &Failure, pause: Duration) -> Result<bool, DbError>;
     /// Gives the row back untried, for somebody else.
     async fn hand_back(&self, claim: &Self::Claim) -> Result<bool, DbError>;
+    /// Says that the work on a claim that was lost has stopped.
+    async fn release(&self, _: &Self::Claim) -> Result<(), DbError> {
+        Ok(())
+    }
 }
 
 /// The table of executions.
@@ -173,6 +177,10 @@ impl Ledger for Executions {
         let is_recorded = pipeline::hand_back(self.dispatcher.db(), claim, Timestamp::now()).await?;
         self.dispatcher.start(claim.execution.provider).await;
         Ok(is_recorded)
+    }
+
+    async fn release(&self, claim: &Claim) -> Result<(), DbError> {
+        pipeline::release(self.dispatcher.db(), claim).await
     }
 }
 

@@ -85,6 +85,8 @@ enum Verdict<E> {
     HandBack,
 }
 
+/// The outcome of an attempt whose claim did not hold until its end.
+const LOST: &str = "lost";
 /// Pauses between the tries of a write that the store refuses for the moment.
 const STORE_PAUSES_MS: [u64; 6] = [50, 100, 200, 400, 800, 1600];
 
@@ -164,8 +166,14 @@ impl<L: Ledger> Runner<L> {
             Verdict::HandBack => {
                 persistently(async || self.ledger.hand_back(claim).await).await.map(|held| label(held, "handed-back"))
             }
-            Verdict::Lost => Ok("lost"),
+            Verdict::Lost => Ok(LOST),
         };
+        if let Ok(LOST) = outcome
+            && let Err(error) = self.ledger.release(claim).await
+        {
+            // The lease runs out, and maintenance does it.
+            tracing::warn!(%error, "not released");
+        }
         JobEnd {
             name: self.ledger.kind().name,
             id: claim.id(),
@@ -226,7 +234,7 @@ async fn persistently<T>(write: impl AsyncFn() -> Result<T, DbError>) -> Result<
 }
 
 fn label(is_recorded: bool, label: &'static str) -> &'static str {
-    if is_recorded { label } else { "lost" }
+    if is_recorded { label } else { LOST }
 }
 
 /// A number in `0..1`.

@@ -1,8 +1,8 @@
 //! Reading vendors' error answers.
 
-use chrono::Utc;
 use reqwest::{StatusCode, header::HeaderMap};
 use serde_json::Value;
+use shared_core::Timestamp;
 
 use crate::{
     error::{ErrorClass, ProviderError},
@@ -51,7 +51,7 @@ pub(crate) fn read(
     let raw = String::from_utf8_lossy(body);
     // The key goes before the text is cut, so that no half of it remains.
     let message = cut(session.redact(said.message.as_deref().unwrap_or(&raw)).trim(), MAX_MESSAGE);
-    let wait = retry_after::read(headers, Utc::now());
+    let wait = retry_after::read(headers, Timestamp::now());
     if let Some(model) = model.filter(|_| status.is_client_error() && said.means_unknown_model(status)) {
         let text = format!("{} has no model \"{model}\": {message}", session.vendor());
         let unknown = ProviderError::new(ErrorClass::ModelNotSupported, session.redact(&text));

@@ -195,10 +195,45 @@ async fn cancelling_works_until_the_end() {
 
     let held = claim_next(&db, ProviderName::Ollama, LEASE, now).await.unwrap().unwrap();
     cancel(&db, &held.id, now).await.unwrap();
+    assert_eq!(dispatched(&db).await, [held.id.as_str()], "its worker still asks the provider");
     assert!(!extend(&db, &held, LEASE, now).await.unwrap(), "the worker notices");
     assert!(!finish(&db, &held, &Outcome::answered(answer("late"), None), now).await.unwrap());
     assert!(find(&db, &held.id).await.unwrap().unwrap().data.result.is_none(), "the late answer is discarded");
+    release(&db, &held).await.unwrap();
+    assert!(dispatched(&db).await.is_empty(), "the worker has let go");
     assert_counters_are_exact(&db).await;
+}
+
+#[tokio::test]
+async fn the_place_of_a_cancelled_execution_is_free_when_its_worker_lets_go_or_dies() {
+    let (db, _folder) = with_ollama().await;
+    let now = Timestamp::now();
+    pending(&db, 4).await;
+    let next = async |now| claim_next(&db, ProviderName::Ollama, LEASE, now).await.unwrap();
+    let (first, other) = (next(now).await.unwrap(), next(now).await.unwrap());
+    cancel(&db, &first.id, now).await.unwrap();
+    assert!(next(now).await.is_none(), "the provider is still busy with both");
+    release(&db, &first).await.unwrap();
+    let second = next(now).await.unwrap();
+    release(&db, &second).await.unwrap();
+    assert!(next(now).await.is_none(), "nobody lets go of what goes on");
+
+    cancel(&db, &second.id, now).await.unwrap();
+    let early = now.plus_seconds(1);
+    recover(&db, MAX, early, 10, early).await.unwrap();
+    assert!(next(early).await.is_none(), "its worker may live");
+    let late = now.plus_millis(i64::try_from(LEASE.as_millis()).unwrap() + 1);
+    assert!(extend(&db, &other, LEASE, late).await.unwrap());
+    let recovered = recover(&db, MAX, now.plus_seconds(-1), 10, late).await.unwrap();
+    assert_eq!(recovered, Recovered::default(), "it has ended, and does not run again");
+    assert!(next(late).await.is_some());
+    let plan = abandoned_plan(&db).await.unwrap().join("; ");
+    assert!(plan.contains("USING INDEX executions_occupying"), "{plan}");
+}
+
+async fn dispatched(db: &Db) -> Vec<String> {
+    let rows = db.read("SELECT id FROM executions WHERE dispatched_at IS NOT NULL", params![]).await.unwrap().rows;
+    rows.iter().map(|row| row.get("id").unwrap()).collect()
 }
 
 async fn with_prompt(db: &Db, response_schema: Option<Value>) -> String {

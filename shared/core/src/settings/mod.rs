@@ -1,15 +1,17 @@
 //! Settings: provider keys, service keys, webhook destinations (contract 17) and provider limits (decision E-09).
 
+mod rotation;
 mod store;
 
 use std::{collections::BTreeSet, fmt};
 
-use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub use rotation::{PREVIOUS_SECRET_HOURS, RotatedSecret, rotate_secret};
 pub use store::{
-    active_providers, any_active_llm_key, find, find_active_llm_key, find_active_service_key, find_by_identifier, list,
+    active_providers, any_active_llm_key, find, find_active_destination, find_active_llm_key, find_active_service_key,
+    find_by_identifier, list,
 };
 
 use crate::{
@@ -21,7 +23,7 @@ use crate::{
     instant::Timestamp,
     model_lists,
     provider_name::ProviderName,
-    secrets::{Cipher, random_bytes},
+    secrets::Cipher,
 };
 
 /// The kinds of settings.
@@ -103,6 +105,12 @@ pub enum Setting {
         /// Ciphertext of the signing secret (decision W-04). Imported rows have none.
         #[serde(skip_serializing_if = "Option::is_none")]
         secret: Option<String>,
+        /// Ciphertext of the secret before it; absent when that was the installation's key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_secret: Option<String>,
+        /// Until when webhooks are signed with the secret before it, too. Absent when there was none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        previous_secret_expires_at: Option<Timestamp>,
         /// Whether webhooks are sent.
         active: bool,
     },
@@ -212,6 +220,9 @@ pub enum SettingError {
         /// Type in the request.
         given: SettingType,
     },
+    /// The setting has no signing secret that could be replaced.
+    #[error("only webhook destinations have a secret, and this is a setting of type {0}")]
+    NoSecret(SettingType),
     /// Somebody else changed the setting at the same time.
     #[error("the setting was changed by somebody else at the same time; try again")]
     Stale,
@@ -271,10 +282,18 @@ pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -
             active,
         },
         NewSetting::WebhookDestination { name, url, active } => {
-            let secret = Secret::new(format!("whsec_{}", BASE64.encode(random_bytes::<32>())));
+            let secret = rotation::new_secret();
             let encrypted = cipher.encrypt(&secret);
             shown = Some(secret);
-            Setting::WebhookDestination { identifier: ids::new_id(), name, url, secret: Some(encrypted), active }
+            Setting::WebhookDestination {
+                identifier: ids::new_id(),
+                name,
+                url,
+                secret: Some(encrypted),
+                previous_secret: None,
+                previous_secret_expires_at: None,
+                active,
+            }
         }
         NewSetting::ProviderLimits { provider, max_running } => {
             Setting::ProviderLimits { identifier: provider.to_string(), provider, max_running }

@@ -52,6 +52,14 @@ pub async fn find_active_service_key(db: &Db, service: ServiceName) -> Result<Op
     rows.first().map(|row| row.get("api_key")).transpose()
 }
 
+/// The newest active webhook destination with exactly this address.
+pub async fn find_active_destination(db: &Db, url: &str) -> Result<Option<Document<Setting>>, DbError> {
+    let condition = "type = 'webhook-destination' AND active = 1 AND json_extract(data, '$.url') = ?1";
+    let filter = Filter { condition, params: params![url] };
+    let found = SETTINGS.list(db, filter, NEWEST_FIRST).await?;
+    Ok(found.into_iter().next())
+}
+
 /// The providers with an active key and its ciphertext, newest setting first.
 pub async fn active_providers(db: &Db) -> Result<Vec<(ProviderName, String)>, DbError> {
     let sql = "SELECT identifier, json_extract(data, '$.api_key') AS api_key FROM settings

@@ -1,0 +1,93 @@
+//! Sends webhooks (contract 19): finds out where one goes and what signs it, sends it, and says how that went.
+
+mod payload;
+mod resolver;
+mod sender;
+
+use shared_core::{
+    Db, Secret, Timestamp,
+    config::Env,
+    secrets::Cipher,
+    webhooks::{Destination, DestinationError, Recipient, find_destination},
+};
+use shared_jobs::{
+    Dispatcher, Failure, JobContext, JobDone, JobFunction, JobType, Queues, Stop, Work, types::WebhookDelivery,
+};
+
+pub use sender::{Delivery, Outcome, Sender};
+
+/// The function: one delivery for each message.
+pub type Worker = JobFunction<Deliveries>;
+
+/// Reads the configuration and prepares the function; nothing is connected yet.
+pub fn read(env: &mut Env) -> Option<Worker> {
+    let (database, key, queues) = (env.database(), env.encryption_key(), Queues::read(env, &[WebhookDelivery::KIND]));
+    let (installation_key, targets, jobs) = (env.webhook_signature_key(), env.webhook_targets(), env.jobs());
+    let db = Db::new(&database?);
+    let deliveries = Deliveries {
+        db: db.clone(),
+        cipher: Cipher::new(&key?),
+        installation_key: installation_key?,
+        sender: Sender::new(targets?),
+    };
+    Some(JobFunction::new(deliveries, Dispatcher::new(db, queues?), jobs?))
+}
+
+/// Delivers webhooks.
+#[derive(Debug, Clone)]
+pub struct Deliveries {
+    db: Db,
+    cipher: Cipher,
+    /// Signs what no secret of a destination signs.
+    installation_key: Secret,
+    sender: Sender,
+}
+
+impl Work for Deliveries {
+    type Job = WebhookDelivery;
+
+    async fn run(&self, job: WebhookDelivery, context: &JobContext) -> Result<JobDone, Stop> {
+        let Destination { url, keys } = self.destination(&job).await?;
+        let body = self.body(&job).await?;
+        let delivery = Delivery { id: &context.job_id, url: &url, body, keys: &keys };
+        match self.sender.post(delivery).await {
+            Outcome::Delivered { status } => Ok(JobDone { last_status: Some(status), ..JobDone::completed(None) }),
+            Outcome::Failed { status, reason } => Err(Stop::Fail(Failure { reason, status, retry_after: None })),
+            Outcome::Postponed { status, reason, retry_after } => {
+                Err(Stop::Retry(Failure { reason, status, retry_after }))
+            }
+            Outcome::Refused(error) => Err(Stop::terminate(format!("webhooks may not go there: the URL {error}"))),
+        }
+    }
+}
+
+impl Deliveries {
+    async fn destination(&self, job: &WebhookDelivery) -> Result<Destination, Stop> {
+        let recipient = match (job.webhook_id.as_str(), &job.url) {
+            ("", Some(url)) => Recipient::Address(url),
+            ("", None) => return Err(Stop::terminate("the job names neither a webhook destination nor a URL")),
+            (id, _) => Recipient::Saved(id),
+        };
+        let found = find_destination(&self.db, &self.cipher, &self.installation_key, recipient, Timestamp::now()).await;
+        found.map_err(|error| match error {
+            DestinationError::Missing | DestinationError::Inactive => Stop::terminate(error.to_string()),
+            // Somebody has to look, and may have repaired it by the next attempt.
+            DestinationError::Secret(error) => Stop::Retry(Failure::new(error.to_string())),
+            DestinationError::Db(error) => error.into(),
+        })
+    }
+
+    /// The vectors that an embedding job computed. Nothing computes and stores any yet.
+    async fn find_vectors(&self, _job_id: &str) -> Result<Option<Vec<Vec<f64>>>, Stop> {
+        Ok(None)
+    }
+
+    async fn body(&self, job: &WebhookDelivery) -> Result<String, Stop> {
+        let Some(embedding_job) = payload::embedding_job(&job.data) else {
+            return Ok(job.data.to_string());
+        };
+        let found = self.find_vectors(embedding_job).await?;
+        let vectors = found.ok_or_else(|| Stop::terminate("the embeddings are not stored (any more)"))?;
+        Ok(payload::with_embeddings(&job.data, &vectors))
+    }
+}
