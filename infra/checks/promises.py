@@ -86,7 +86,7 @@ def functions_say_what_they_may_use(template: Template) -> Problems:
 
 @promise
 def the_database_is_not_overrun(template: Template) -> Problems:
-    """All copies of all functions together stay below what a libSQL server holds open."""
+    """All copies of all functions together stay below what a libSQL server holds open, see infra/README.md."""
     functions = template.resources("AWS::Lambda::Function").values()
     copies = [template.value(function.get("ReservedConcurrentExecutions")) for function in functions]
     total = sum(copy for copy in copies if isinstance(copy, int))
@@ -345,7 +345,8 @@ def the_dashboard_shows_metrics_that_exist(template: Template) -> Problems:
         for _, row in walk(body):
             if isinstance(row, list) and row[:1] == ["Prompts/Jobs"]:
                 metric = row[1]
-                if metric not in metrics and not (metric.startswith("outcome_") and metric[8:] in metrics):
+                # An outcome's metric is made of the outcome's name.
+                if not re.search(rf"\b{metric.removeprefix('outcome_')}\b", metrics):
                     yield f"{name} shows {metric}, which no function prints"
 
 
@@ -367,6 +368,19 @@ def parameters_explain_themselves(template: Template) -> Problems:
             yield f"the parameter {name} is not used"
     yield from (f"ParameterGroups names {name}, which does not exist" for name in placed if name not in template.parameters)
     yield from (f"the output {name} has no description" for name, it in template.source["Outputs"].items() if not it.get("Description"))
+
+
+@promise
+def the_readme_knows_the_parameters(template: Template) -> Problems:
+    """infra/README.md has a row for each parameter with its default, and no row for another."""
+    section = (ROOT / "infra/README.md").read_text().split("\n## Parameters\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \| ", section, re.MULTILINE))
+    yield from (f"infra/README.md explains {name}, which does not exist" for name in rows if name not in template.parameters)
+    for name, parameter in template.source["Parameters"].items():
+        default = parameter.get("Default")
+        shown = "none" if default is None else "empty" if default == "" else f"`{default}`"
+        if rows.get(name) != shown:
+            yield f"infra/README.md says {rows.get(name)} for the default of {name}, which is {shown}"
 
 
 # ---- Helpers -----------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ MISTAKES = [
     ("single failures not reported", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
     ("a concurrency below two", "    MinValue: 2\n    MaxValue: 1000", "    MinValue: 1\n    MaxValue: 1000", "    Default: 10\n", "    Default: 1\n"),
     ("visibility as long as the work", "VisibilityTimeout: 5400", "VisibilityTimeout: 900"),
-    ("a redrive policy to itself gone", "      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt ExecutionsDeadLetterQueue.Arn\n        maxReceiveCount: 5\n", ""),
+    ("a queue without a redrive policy", "      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt ExecutionsDeadLetterQueue.Arn\n        maxReceiveCount: 5\n", ""),
     ("a dead-letter queue with a typo", "deadLetterTargetArn: !GetAtt WebhooksDeadLetterQueue.Arn", "deadLetterTargetArn: !GetAtt WebhookDeadLetterQueue.Arn"),
     ("a queue in clear", "      SqsManagedSseEnabled: true\n", ""),
     ("a function that may do everything with queues", "Action: sqs:SendMessage", 'Action: "sqs:*"'),
