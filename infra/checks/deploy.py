@@ -132,7 +132,9 @@ def _read_mappings() -> Iterator[str]:
 def _read_functions(template: Template) -> Iterator[str]:
     urls = {attributes["Url"] for attributes in _queues().values()}
     client = boto3.client("lambda")
-    functions = [function for page in client.get_paginator("list_functions").paginate() for function in page["Functions"]]
+    functions = [
+        function for page in client.get_paginator("list_functions").paginate() for function in page["Functions"]
+    ]
     if len(functions) != len(template.functions()):
         yield f"{len(functions)} functions were created of {len(template.functions())}"
     for function in functions:

@@ -1,4 +1,4 @@
-"""cfn-lint, on the template as written and on what SAM makes of it."""
+"""cfn-lint, on what SAM makes of the template and on the template as written."""
 
 import json
 from typing import Iterator
@@ -12,8 +12,8 @@ REGIONS = ["eu-central-1"]
 
 def problems(template: Template) -> Iterator[str]:
     """What cfn-lint says, warnings included."""
-    yield from _lint("as written", template.text)
     yield from _lint("as plain CloudFormation", json.dumps(template.plain, indent=1))
+    yield from _lint("as written", template.text)
 
 
 def _lint(form: str, text: str) -> Iterator[str]:

@@ -169,7 +169,9 @@ def mappings_fit_their_function(template: Template) -> Problems:
 def schedules_can_be_read(template: Template) -> Problems:
     """Linters take any text for a schedule."""
     schedules = template.resources("AWS::Scheduler::Schedule") | template.resources("AWS::Events::Rule")
-    if not any(_job(template, "job-maintenance") == target(it.get("Target", {}).get("Arn")) for it in schedules.values()):
+    if not any(
+        _job(template, "job-maintenance") == target(it.get("Target", {}).get("Arn")) for it in schedules.values()
+    ):
         yield "nothing calls job-maintenance"
     for name, schedule in schedules.items():
         expression = str(schedule.get("ScheduleExpression"))
@@ -251,7 +253,9 @@ def functions_may_send_where_they_want_to(template: Template) -> Problems:
         taken[role] = name
         variables = function["Environment"]["Variables"]
         knows = {target(value) for variable, value in variables.items() if variable.endswith("_QUEUE_URL")}
-        sends, receives, logs = (_allowed(roles[role], it) for it in ("sqs:SendMessage", "sqs:ReceiveMessage", "logs:PutLogEvents"))
+        sends, receives, logs = (
+            _allowed(roles[role], it) for it in ("sqs:SendMessage", "sqs:ReceiveMessage", "logs:PutLogEvents")
+        )
         yield from (f"{name} knows {queue} and may not send to it" for queue in knows - sends)
         yield from (f"{name} may send to {queue} and does not know it" for queue in sends - knows)
         wanted = {queue for reader, queue in reads if reader == name}
@@ -285,7 +289,9 @@ def the_api_is_guarded(template: Template) -> Problems:
         if "CustomErrorResponses" in config:
             yield f"{name} replaces error answers of the API"
         behaviours = [config["DefaultCacheBehavior"], *config.get("CacheBehaviors", [])]
-        if any(behaviour.get("ViewerProtocolPolicy") not in ("https-only", "redirect-to-https") for behaviour in behaviours):
+        if any(
+            behaviour.get("ViewerProtocolPolicy") not in ("https-only", "redirect-to-https") for behaviour in behaviours
+        ):
             yield f"{name} serves without TLS"
         if "ResponseHeadersPolicyId" not in config["DefaultCacheBehavior"]:
             yield f"{name} sends pages without security headers"
@@ -314,16 +320,23 @@ def somebody_is_told(template: Template) -> Problems:
     dead = {target(queue.get("RedrivePolicy", {}).get("deadLetterTargetArn")) for queue in queues.values()} - {None}
     wanted = {("ApproximateNumberOfMessagesVisible", name) for name in dead}
     wanted |= {("ApproximateAgeOfOldestMessage", name) for name in queues.keys() - dead}
-    wanted |= {(metric, name) for name in template.resources("AWS::Lambda::Function") for metric in ("Errors", "Throttles")}
+    wanted |= {
+        (metric, name) for name in template.resources("AWS::Lambda::Function") for metric in ("Errors", "Throttles")
+    }
     maintenance = _job(template, "job-maintenance")
     wanted.add(("Invocations", maintenance))
     yield from (f"there is no alarm for {metric} of {name}" for metric, name in sorted(wanted - watched, key=str))
     for name, alarm in alarms.items():
         names = {target(dimension["Value"]) for dimension in alarm.get("Dimensions", [])}
         if alarm.get("MetricName") == "Invocations" and maintenance in names:
-            if alarm.get("TreatMissingData") != "breaching" or not str(alarm["ComparisonOperator"]).startswith("LessThan"):
+            if alarm.get("TreatMissingData") != "breaching" or not str(alarm["ComparisonOperator"]).startswith(
+                "LessThan"
+            ):
                 yield f"{name} stays silent when maintenance never runs"
-        if alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible" and template.value(alarm.get("Threshold")) != 0:
+        if (
+            alarm.get("MetricName") == "ApproximateNumberOfMessagesVisible"
+            and template.value(alarm.get("Threshold")) != 0
+        ):
             yield f"{name} waits for more than one dead letter"
 
 
@@ -366,8 +379,14 @@ def parameters_explain_themselves(template: Template) -> Problems:
             yield f"the parameter {name} has {placed.count(name)} places in ParameterGroups"
         if f'"Ref": "{name}"' not in written and f"${{{name}}}" not in written:
             yield f"the parameter {name} is not used"
-    yield from (f"ParameterGroups names {name}, which does not exist" for name in placed if name not in template.parameters)
-    yield from (f"the output {name} has no description" for name, it in template.source["Outputs"].items() if not it.get("Description"))
+    yield from (
+        f"ParameterGroups names {name}, which does not exist" for name in placed if name not in template.parameters
+    )
+    yield from (
+        f"the output {name} has no description"
+        for name, it in template.source["Outputs"].items()
+        if not it.get("Description")
+    )
 
 
 @promise
@@ -375,7 +394,9 @@ def the_readme_knows_the_parameters(template: Template) -> Problems:
     """infra/README.md has a row for each parameter with its default, and no row for another."""
     section = (ROOT / "infra/README.md").read_text().split("\n## Parameters\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \| ", section, re.MULTILINE))
-    yield from (f"infra/README.md explains {name}, which does not exist" for name in rows if name not in template.parameters)
+    yield from (
+        f"infra/README.md explains {name}, which does not exist" for name in rows if name not in template.parameters
+    )
     for name, parameter in template.source["Parameters"].items():
         default = parameter.get("Default")
         shown = "none" if default is None else "empty" if default == "" else f"`{default}`"

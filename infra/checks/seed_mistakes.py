@@ -1,7 +1,7 @@
 """Seeds mistakes into copies of the template, one after the other, and shows which check notices each.
 
-Fails when the unchanged template has a problem, when a mistake no longer fits the template, or when more than one in ten
-goes unnoticed.
+Fails when the unchanged template has a problem, when a mistake no longer fits the template, or when more than one in
+ten goes unnoticed.
 """
 
 import sys
@@ -20,16 +20,39 @@ MISTAKES = [
     ("a binary that does not exist", "{ Binary: api-users }", "{ Binary: api-user }"),
     ("a batch that SQS cannot deliver", "BatchSize: 10", "BatchSize: 100"),
     ("single failures not reported", "            FunctionResponseTypes: [ReportBatchItemFailures]\n", ""),
-    ("a concurrency below two", "    MinValue: 2\n    MaxValue: 1000", "    MinValue: 1\n    MaxValue: 1000", "    Default: 10\n", "    Default: 1\n"),
+    (
+        "a concurrency below two",
+        "    MinValue: 2\n    MaxValue: 1000",
+        "    MinValue: 1\n    MaxValue: 1000",
+        "    Default: 10\n",
+        "    Default: 1\n",
+    ),
     ("visibility as long as the work", "VisibilityTimeout: 5400", "VisibilityTimeout: 900"),
-    ("a queue without a redrive policy", "      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt ExecutionsDeadLetterQueue.Arn\n        maxReceiveCount: 5\n", ""),
-    ("a dead-letter queue with a typo", "deadLetterTargetArn: !GetAtt WebhooksDeadLetterQueue.Arn", "deadLetterTargetArn: !GetAtt WebhookDeadLetterQueue.Arn"),
+    (
+        "a queue without a redrive policy",
+        "      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt ExecutionsDeadLetterQueue.Arn\n"
+        "        maxReceiveCount: 5\n",
+        "",
+    ),
+    (
+        "a dead-letter queue with a typo",
+        "deadLetterTargetArn: !GetAtt WebhooksDeadLetterQueue.Arn",
+        "deadLetterTargetArn: !GetAtt WebhookDeadLetterQueue.Arn",
+    ),
     ("a queue in clear", "      SqsManagedSseEnabled: true\n", ""),
     ("a function that may do everything with queues", "Action: sqs:SendMessage", 'Action: "sqs:*"'),
     ("a function that may send to every queue", "Resource: !GetAtt ExecutionsQueue.Arn", 'Resource: "*"'),
     ("a queue's address without the right to send", "          WEBHOOKS_QUEUE_URL: !Ref WebhooksQueue\n", ""),
-    ("one more right than was agreed", "Action: [logs:CreateLogStream, logs:PutLogEvents]", "Action: [logs:CreateLogStream, logs:PutLogEvents, logs:DeleteLogGroup]"),
-    ("a secret in clear", '!Sub "{{resolve:secretsmanager:${AuthSecretKey}}}"', "a-key-that-somebody-wrote-here-to-try-something"),
+    (
+        "one more right than was agreed",
+        "Action: [logs:CreateLogStream, logs:PutLogEvents]",
+        "Action: [logs:CreateLogStream, logs:PutLogEvents, logs:DeleteLogGroup]",
+    ),
+    (
+        "a secret in clear",
+        '!Sub "{{resolve:secretsmanager:${AuthSecretKey}}}"',
+        "a-key-that-somebody-wrote-here-to-try-something",
+    ),
     ("a parameter that shows a secret", "    NoEcho: true\n", ""),
     ("an encryption key of another length", "PasswordLength: 42", "PasswordLength: 44"),
     ("an encryption key that goes with the stack", "    DeletionPolicy: Retain\n", ""),
@@ -42,9 +65,21 @@ MISTAKES = [
     ("a function that does not wait for migrations", "    DependsOn: Migrations\n", ""),
     ("migrations that never run again", "      Version: !Ref Migrate.Version\n", ""),
     ("an alarm that tells nobody", "      AlarmActions: [!Ref AlarmTopic]\n", ""),
-    ("an alarm that is silent when maintenance never runs", "TreatMissingData: breaching", "TreatMissingData: notBreaching"),
-    ("an alarm for the wrong queue", "!GetAtt ExecutionsDeadLetterQueue.QueueName }", "!GetAtt ExecutionsQueue.QueueName }"),
-    ("a property with a typo", "RetryPolicy:\n              MaximumRetryAttempts: 0", "RetryPolicy:\n              MaximumRetryAttempt: 0"),
+    (
+        "an alarm that is silent when maintenance never runs",
+        "TreatMissingData: breaching",
+        "TreatMissingData: notBreaching",
+    ),
+    (
+        "an alarm for the wrong queue",
+        "!GetAtt ExecutionsDeadLetterQueue.QueueName }",
+        "!GetAtt ExecutionsQueue.QueueName }",
+    ),
+    (
+        "a property with a typo",
+        "RetryPolicy:\n              MaximumRetryAttempts: 0",
+        "RetryPolicy:\n              MaximumRetryAttempt: 0",
+    ),
     ("a runtime that does not exist", "Runtime: provided.al2023", "Runtime: provided.al2024"),
     ("memory that Lambda does not sell", "      MemorySize: 256\n", "      MemorySize: 100\n"),
     ("a comparison that does not exist", "ComparisonOperator: LessThanThreshold", "ComparisonOperator: LessThan"),
@@ -53,7 +88,11 @@ MISTAKES = [
     ("a bucket that can be made public", "        BlockPublicPolicy: true\n", ""),
     ("a dashboard that is not JSON", '"widgets": [', '"widgets": '),
     ("a metric that nobody prints", '"outcome_completed"', '"outcome_complete"'),
-    ("a parameter without a place in the form", "Parameters: [DatabaseUrl, DatabaseAuthToken]", "Parameters: [DatabaseUrl]"),
+    (
+        "a parameter without a place in the form",
+        "Parameters: [DatabaseUrl, DatabaseAuthToken]",
+        "Parameters: [DatabaseUrl]",
+    ),
 ]
 
 

@@ -79,14 +79,16 @@ class Template:
 
     def holds(self, condition: dict[str, Any]) -> bool:
         """Whether a condition is true for the given parameters."""
-        (kind, parts), = condition.items()
+        ((kind, parts),) = condition.items()
         if kind == "Condition":
             return self.holds(self.source["Conditions"][parts])
         if kind == "Fn::Equals":
             left, right = (str(self.value(part)) for part in parts)
             return left == right
         results = [self.holds(part) for part in parts]
-        return {"Fn::Not": lambda: not results[0], "Fn::And": lambda: all(results), "Fn::Or": lambda: any(results)}[kind]()
+        return {"Fn::Not": lambda: not results[0], "Fn::And": lambda: all(results), "Fn::Or": lambda: any(results)}[
+            kind
+        ]()
 
 
 def target(value: Any) -> str | None:

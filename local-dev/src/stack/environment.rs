@@ -182,6 +182,26 @@ mod tests {
     }
 
     #[test]
+    fn every_variable_of_our_template_has_a_local_value() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let template = crate::template::Template::load(&root).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let urls = template.queues.iter().map(|queue| (queue.name.clone(), format!("http://{}", queue.name))).collect();
+        let values = LocalValues {
+            database: Path::new("/data/local.db"),
+            secrets: &crate::secrets::load_or_create(folder.path()).unwrap(),
+            queue_endpoint: "http://sqs",
+            queue_urls: &urls,
+            given: &BTreeMap::new(),
+        };
+        for function in &template.functions {
+            let environment = values.environment(function).unwrap();
+            let missing = function.environment.keys().filter(|name| !environment.contains_key(*name));
+            assert_eq!(missing.collect::<Vec<_>>(), ["DATABASE_AUTH_TOKEN"], "{}", function.name);
+        }
+    }
+
+    #[test]
     fn what_the_caller_gives_wins() {
         let variables = [("TOKEN_MAX_AGE_DAYS", parameter(Some("30"))), ("NEW", parameter(None))];
         let given = [("TOKEN_MAX_AGE_DAYS", "1"), ("NEW", "x"), ("OTHER", "y")];
