@@ -12,7 +12,10 @@ use tests::TestApp;
 
 /// An installation with Ollama, whose model says hello unless a test says otherwise.
 async fn with_ollama() -> (TestApp, String) {
-    let (app, token) = TestApp::with_admin().await;
+    adding_ollama(TestApp::with_admin().await).await
+}
+
+async fn adding_ollama((app, token): (TestApp, String)) -> (TestApp, String) {
     app.vendor.on("GET", "/api/tags", vendor::ollama::tags(["demo:latest"]));
     app.vendor.on("POST", "/api/generate", vendor::ollama::generated("hello"));
     app.add_provider(ProviderName::Ollama, &token).await;
@@ -63,7 +66,10 @@ async fn permanent_failures_end_at_once_and_passing_ones_are_tried_again() {
         (Reply::hang(), 3, "ProviderTimeoutError"),
     ];
     for (case, (reply, calls, class)) in cases.into_iter().enumerate() {
-        let (app, token) = with_ollama().await;
+        let (app, token) = match class {
+            "ProviderTimeoutError" => adding_ollama(TestApp::impatient().await).await,
+            _ => with_ollama().await,
+        };
         app.vendor.on("POST", "/api/generate", reply);
         let id = create(&app, &token, 1).await.remove(0);
         assert_eq!(run_to_the_end(&app, &id).await, ExecutionStatus::Failed, "case {case}");

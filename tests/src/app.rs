@@ -61,8 +61,8 @@ pub fn environment(database: &str, vendor_url: &str) -> Vec<(String, String)> {
         ("OPENAI_BASE_URL", vendor_url),
         ("ANTHROPIC_BASE_URL", vendor_url),
         ("VOYAGEAI_BASE_URL", vendor_url),
-        ("PROVIDER_TIMEOUT_MS", "400"),
-        ("EMBEDDING_TIMEOUT_MS", "400"),
+        ("PROVIDER_TIMEOUT_MS", "2000"),
+        ("EMBEDDING_TIMEOUT_MS", "20000"),
         ("EXECUTION_LEASE_SECONDS", "2"),
         ("EXECUTION_MAX_ATTEMPTS", "3"),
         ("EXECUTION_RETRY_BASE_MS", "1"),
@@ -167,6 +167,11 @@ impl TestApp {
     /// An installation with an admin; also gives the admin's token.
     pub async fn with_admin() -> (Self, String) {
         Self::with_variables(&[]).await
+    }
+
+    /// The same, and it waits for vendors for a fraction of a second only.
+    pub async fn impatient() -> (Self, String) {
+        Self::with_variables(&[("PROVIDER_TIMEOUT_MS", "200"), ("EMBEDDING_TIMEOUT_MS", "200")]).await
     }
 
     /// An installation with an admin and an active key for each vendor that [`Vendors`] plays; also gives the admin's

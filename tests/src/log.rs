@@ -28,7 +28,7 @@ impl CaughtLog {
         Self { lines, _guard: subscriber.set_default() }
     }
 
-    /// The lines so far, each once.
+    /// The lines since the last call.
     pub fn take(&self) -> Vec<Value> {
         let text = std::mem::take(&mut *self.lines.0.lock().unwrap_or_else(PoisonError::into_inner));
         text.split(|byte| *byte == b'\n')

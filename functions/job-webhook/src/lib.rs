@@ -7,6 +7,7 @@ mod sender;
 use shared_core::{
     Db, Secret, Timestamp,
     config::Env,
+    embeddings,
     secrets::Cipher,
     webhooks::{Destination, DestinationError, Recipient, find_destination},
 };
@@ -77,17 +78,12 @@ impl Deliveries {
         })
     }
 
-    /// The vectors that an embedding job computed. Nothing computes and stores any yet.
-    async fn find_vectors(&self, _job_id: &str) -> Result<Option<Vec<Vec<f64>>>, Stop> {
-        Ok(None)
-    }
-
     async fn body(&self, job: &WebhookDelivery) -> Result<String, Stop> {
         let Some(embedding_job) = payload::embedding_job(&job.data) else {
             return Ok(job.data.to_string());
         };
-        let found = self.find_vectors(embedding_job).await?;
-        let vectors = found.ok_or_else(|| Stop::terminate("the embeddings are not stored (any more)"))?;
+        let found = embeddings::find_result(&self.db, embedding_job).await?;
+        let vectors = found.ok_or_else(|| Stop::terminate("the embeddings are not stored any more"))?;
         Ok(payload::with_embeddings(&job.data, &vectors))
     }
 }

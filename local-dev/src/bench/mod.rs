@@ -1,6 +1,6 @@
 //! `cargo dev bench`: measures the system on this machine, through its public API.
 //!
-//! [`pipeline`] and [`admission`] are the benchmarks; `system` starts what they measure, `figures` is their arithmetic.
+//! [`pipeline()`] and [`admission()`] are the benchmarks; `system` starts what they measure, `figures` is their arithmetic.
 
 mod admission;
 mod figures;

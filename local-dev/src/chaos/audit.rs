@@ -18,7 +18,7 @@ pub(super) struct End {
     pub(super) to: String,
 }
 
-/// An execution as it is now.
+/// An execution or an embedding as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ExecutionRow {
     pub(super) id: String,
@@ -43,6 +43,7 @@ pub(super) struct JobRow {
 pub(super) struct Facts {
     pub(super) ends: Vec<End>,
     pub(super) executions: Vec<ExecutionRow>,
+    pub(super) embeddings: Vec<ExecutionRow>,
     pub(super) jobs: Vec<JobRow>,
     /// Rows in which kept numbers and a recount differ.
     pub(super) differences: Vec<String>,
@@ -127,6 +128,15 @@ pub(super) async fn collect(db: &Db) -> Result<Facts> {
     let jobs = "SELECT id, status, attempts, json_extract(data, '$.data.data.executionId') AS execution,
             json_extract(data, '$.data.webhookId') AS destination
         FROM jobs WHERE type = 'webhook-delivery' ORDER BY id";
+    // As the provider would have said it: its vectors hold the number of the call.
+    let embeddings = "SELECT id, status, attempts AS attempt, 'Answer ' || (
+            SELECT CAST(json_extract(vectors, '$[0][0]') AS INTEGER) FROM embedding_results WHERE job_id = id
+        ) || ' to ' || json_extract(data, '$.data.inputs') AS result
+        FROM jobs WHERE type = 'generate-embedding' ORDER BY id";
+    let read_row = |row: &Row| {
+        let (status, attempts) = (row.get("status")?, row.get("attempt")?);
+        Ok(ExecutionRow { id: row.get("id")?, status, attempts, result: row.get("result")? })
+    };
     Ok(Facts {
         ends: rows(db, ends, |row| {
             Ok(End {
@@ -137,11 +147,8 @@ pub(super) async fn collect(db: &Db) -> Result<Facts> {
             })
         })
         .await?,
-        executions: rows(db, executions, |row| {
-            let (status, attempts) = (row.get("status")?, row.get("attempt")?);
-            Ok(ExecutionRow { id: row.get("id")?, status, attempts, result: row.get("result")? })
-        })
-        .await?,
+        executions: rows(db, executions, read_row).await?,
+        embeddings: rows(db, embeddings, read_row).await?,
         jobs: rows(db, jobs, |row| {
             let (status, attempts, execution) = (row.get("status")?, row.get("attempts")?, row.get("execution")?);
             Ok(JobRow { id: row.get("id")?, status, attempts, execution, destination: row.get("destination")? })

@@ -24,12 +24,12 @@ pub(super) struct Pages {
     pub(super) errors: usize,
 }
 
-/// The line that a worker wrote when its attempt at an execution had ended.
+/// The line that a worker wrote when its attempt at an execution or a job had ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LoggedAttempt {
-    pub(super) execution: String,
+    pub(super) id: String,
     pub(super) attempt: u64,
-    /// `completed`, `failed`, `retry` or `lost`.
+    /// `completed`, `failed`, `retry`, `lost` and others.
     pub(super) outcome: String,
 }
 
@@ -76,11 +76,11 @@ impl Journal {
 
 impl LoggedAttempt {
     fn read(line: &Value) -> Option<Self> {
-        if line["message"] != "job ended" || line["job.name"] != "execution" {
+        if line["message"] != "job ended" {
             return None;
         }
         Some(Self {
-            execution: line["job.id"].as_str()?.to_owned(),
+            id: line["job.id"].as_str()?.to_owned(),
             attempt: line["attempt"].as_u64()?,
             outcome: line["outcome"].as_str()?.to_owned(),
         })
@@ -104,7 +104,7 @@ mod tests {
         log("no JSON");
         let (function, duration) = ("f".to_owned(), std::time::Duration::ZERO);
         reporter.report(&Event::Batch { function, messages: 3, repeated: 1, failed: 0, duration, error: None });
-        let attempt = LoggedAttempt { execution: "e".to_owned(), attempt: 2, outcome: "retry".to_owned() };
+        let attempt = LoggedAttempt { id: "e".to_owned(), attempt: 2, outcome: "retry".to_owned() };
         let repairs = vec!["usage_hourly: x".to_owned()];
         let expected = Pages { attempts: vec![attempt], messages: 3, repeated: 1, repairs, warnings: 1, errors: 0 };
         assert_eq!(journal.pages(), expected);

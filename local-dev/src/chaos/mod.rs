@@ -50,11 +50,12 @@ use verdict::{Demanded, Evidence, judge};
 /// How long a worker waits for the provider: far longer than the slowest scripted answer.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Short leases and pauses, so that recovery is quick.
-const IMPATIENT: [(&str, &str); 8] = [
+const IMPATIENT: [(&str, &str); 9] = [
     ("EXECUTION_LEASE_SECONDS", "4"),
     ("EXECUTION_RETRY_BASE_MS", "50"),
     ("EXECUTION_MAX_ATTEMPTS", "6"),
     ("PROVIDER_TIMEOUT_MS", "2000"),
+    ("EMBEDDING_TIMEOUT_MS", "2000"),
     ("JOB_LEASE_SECONDS", "4"),
     ("JOB_RETRY_BASE_MS", "50"),
     ("WEBHOOK_ALLOW_HTTP", "true"),
@@ -124,7 +125,7 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter, show_bu
     let (provider, receiver) = (ScriptedProvider::start(dice).await?, Receiver::start(dice).await?);
     let journal = Journal::default();
     let mut env: BTreeMap<_, _> = IMPATIENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    env.insert("OLLAMA_BASE_URL".to_owned(), provider.url());
+    env.extend(["OLLAMA_BASE_URL", "VOYAGEAI_BASE_URL"].map(|name| (name.to_owned(), provider.url())));
     let options = StackOptions {
         release: args.release,
         show_build,
@@ -154,6 +155,7 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter, show_bu
             provider_timeout: PROVIDER_TIMEOUT,
         },
         runs: progress.runs(),
+        embeddings: progress.embeddings(),
         calls: provider.calls(),
         most_open: provider.most_open(),
         deliveries: receiver.deliveries(),

@@ -25,10 +25,11 @@ pub(super) struct Progress {
     /// How many executions there will be.
     wanted: u64,
     runs: Mutex<Vec<Run>>,
+    embeddings: Mutex<Vec<Run>>,
     kills: Mutex<Vec<Kill>>,
     restarts: Mutex<usize>,
     ended: AtomicU64,
-    /// Webhook deliveries that have not ended.
+    /// Webhook deliveries and embeddings that have not ended.
     open_jobs: AtomicU64,
     /// Whether the two numbers above are from a look into the database.
     is_known: AtomicBool,
@@ -43,6 +44,10 @@ impl Progress {
         lock(&self.runs).push(run);
     }
 
+    pub(super) fn embedding_created(&self, run: Run) {
+        lock(&self.embeddings).push(run);
+    }
+
     pub(super) fn killed(&self, kill: Kill) {
         lock(&self.kills).push(kill);
     }
@@ -53,6 +58,10 @@ impl Progress {
 
     pub(super) fn runs(&self) -> Vec<Run> {
         lock(&self.runs).clone()
+    }
+
+    pub(super) fn embeddings(&self) -> Vec<Run> {
+        lock(&self.embeddings).clone()
     }
 
     pub(super) fn kills(&self) -> Vec<Kill> {
@@ -127,7 +136,7 @@ impl Progress {
     fn tell(&self) -> String {
         let [created, ended, open_jobs, kills, restarts] = self.numbers();
         format!(
-            "{ended} of {} executions ended, {} in line or running, {open_jobs} webhooks open; {kills} kills, \
+            "{ended} of {} executions ended, {} in line or running, {open_jobs} jobs open; {kills} kills, \
              {restarts} restarts of the queue server",
             self.wanted,
             created.saturating_sub(ended)

@@ -1,4 +1,4 @@
-//! A model server that follows a script, speaks Ollama's wire format, and remembers every call.
+//! A model server that follows a script, speaks the wire formats of Ollama and Voyage AI, and remembers every call.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ use crate::host::PROCESS_ID;
 
 /// The model that it offers.
 pub(super) const MODEL: &str = "chaos:latest";
-/// What the marker of an execution's input starts with; a digit sequence follows.
+/// What the marker in the input of an execution or an embedding starts with; a digit sequence follows.
 pub(super) const MARKER: &str = "run-";
 
 /// A running provider. Dropping it stops it.
@@ -31,16 +31,36 @@ pub(super) struct ScriptedProvider {
 /// One call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Call {
-    /// The marker of the execution; empty when the prompt has none.
+    /// The marker of the execution or embedding; empty when the input has none.
     pub(super) marker: String,
-    /// 1 for the first call of the execution.
+    /// 1 for the first call with this marker.
     pub(super) number: u32,
-    /// Which process of `job-execution` called.
+    pub(super) kind: Kind,
+    /// Which process called.
     pub(super) process: Option<u64>,
     pub(super) arrived: Instant,
     /// What the script says.
     pub(super) reply: Reply,
     pub(super) ending: Ending,
+}
+
+/// What a call asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A text, for an execution.
+    Text,
+    /// A vector, for an embedding.
+    Vector,
+}
+
+impl Kind {
+    /// The function that makes such calls.
+    pub(super) const fn caller(self) -> &'static str {
+        match self {
+            Self::Text => "job-execution",
+            Self::Vector => "job-embedding",
+        }
+    }
 }
 
 /// How a call ended.
@@ -79,7 +99,7 @@ impl ScriptedProvider {
         Ok(Self { server, desk })
     }
 
-    /// Base URL for `OLLAMA_BASE_URL`; under it, every process calls at an address of its own.
+    /// Base URL for `OLLAMA_BASE_URL` and `VOYAGEAI_BASE_URL`; under it, every process calls at an address of its own.
     pub(super) fn url(&self) -> String {
         format!("{}/{PROCESS_ID}", self.server.url())
     }
@@ -95,7 +115,7 @@ impl ScriptedProvider {
         calls.open.keys().any(|index| calls.all[*index].marker == marker)
     }
 
-    /// The largest number of calls that were open at once.
+    /// The largest number of calls of executions that were open at once.
     pub(super) fn most_open(&self) -> usize {
         self.desk.lock().most_open
     }
@@ -108,7 +128,7 @@ impl Desk {
 }
 
 impl Calls {
-    fn arrive(&mut self, dice: Dice, marker: String, process: Option<u64>, probe: Probe) -> usize {
+    fn arrive(&mut self, dice: Dice, marker: String, kind: Kind, process: Option<u64>, probe: Probe) -> usize {
         let arrived = Instant::now();
         let gone: Vec<usize> =
             self.open.iter().filter(|(_, probe)| !probe.is_open()).map(|(index, _)| *index).collect();
@@ -119,9 +139,10 @@ impl Calls {
         *number += 1;
         let (number, index) = (*number, self.all.len());
         let reply = provider_step(dice, &marker, number).reply;
-        self.all.push(Call { marker, number, process, arrived, reply, ending: Ending::Open });
+        self.all.push(Call { marker, number, kind, process, arrived, reply, ending: Ending::Open });
         self.open.insert(index, probe);
-        self.most_open = self.most_open.max(self.open.len());
+        let texts = self.open.keys().filter(|index| self.all[**index].kind == Kind::Text).count();
+        self.most_open = self.most_open.max(texts);
         index
     }
 
@@ -142,17 +163,18 @@ async fn serve(desk: Arc<Desk>, exchange: Exchange) {
     let (process, path) = path.trim_start_matches('/').split_once('/').unwrap_or_default();
     match (exchange.request.method.as_str(), path) {
         ("GET", "api/tags") => exchange.answer(200, &[], &json!({"models": [{"name": MODEL}]}).to_string()).await,
-        ("POST", "api/generate") => generate(&desk, process.parse().ok(), exchange).await,
+        ("POST", "api/generate") => answer(&desk, Kind::Text, process.parse().ok(), exchange).await,
+        ("POST", "v1/embeddings") => answer(&desk, Kind::Vector, process.parse().ok(), exchange).await,
         _ => exchange.answer(404, &[], r#"{"error": "not found"}"#).await,
     }
 }
 
-async fn generate(desk: &Desk, process: Option<u64>, exchange: Exchange) {
+async fn answer(desk: &Desk, kind: Kind, process: Option<u64>, exchange: Exchange) {
     let Ok(probe) = exchange.probe() else { return };
     let marker = marker_in(&exchange.request.body);
     let (index, number) = {
         let mut calls = desk.lock();
-        let index = calls.arrive(desk.dice, marker.clone(), process, probe);
+        let index = calls.arrive(desk.dice, marker.clone(), kind, process, probe);
         (index, calls.all[index].number)
     };
     let step = provider_step(desk.dice, &marker, number);
@@ -167,7 +189,10 @@ async fn generate(desk: &Desk, process: Option<u64>, exchange: Exchange) {
     if !desk.lock().end(index, Ending::Answered(Instant::now())) {
         return;
     }
-    let good = good_answer(desk.dice, &marker, number).to_string();
+    let good = match kind {
+        Kind::Text => good_text(desk.dice, &marker, number).to_string(),
+        Kind::Vector => good_vector(number).to_string(),
+    };
     match step.reply {
         Reply::Good => exchange.answer(200, &[], &good).await,
         Reply::RateLimited { names_a_time } => {
@@ -181,7 +206,13 @@ async fn generate(desk: &Desk, process: Option<u64>, exchange: Exchange) {
     }
 }
 
-fn good_answer(dice: Dice, marker: &str, number: u32) -> Value {
+/// A vector that tells to which call it was the answer.
+fn good_vector(number: u32) -> Value {
+    let data = json!([{"object": "embedding", "embedding": [number, 0.5], "index": 0}]);
+    json!({"object": "list", "data": data, "model": "voyage-3.5", "usage": {"total_tokens": 7}})
+}
+
+fn good_text(dice: Dice, marker: &str, number: u32) -> Value {
     json!({
         "model": MODEL,
         "created_at": "2026-01-01T00:00:00Z",
@@ -193,10 +224,10 @@ fn good_answer(dice: Dice, marker: &str, number: u32) -> Value {
     })
 }
 
-/// The marker in the prompt of a request.
+/// The marker in the prompt or the input of a request.
 fn marker_in(body: &[u8]) -> String {
     let request: Value = serde_json::from_slice(body).unwrap_or_default();
-    let prompt = request["prompt"].as_str().unwrap_or_default();
+    let prompt = request["prompt"].as_str().or(request["input"].as_str()).unwrap_or_default();
     let Some(start) = prompt.find(MARKER) else { return String::new() };
     let digits = prompt[start + MARKER.len()..].chars().take_while(char::is_ascii_digit);
     format!("{MARKER}{}", digits.collect::<String>())
@@ -274,6 +305,7 @@ mod tests {
     #[test]
     fn a_prompt_names_its_execution() {
         let body = |prompt: &str| json!({ "prompt": prompt }).to_string();
+        assert_eq!(marker_in(br#"{"input": "run-7"}"#), "run-7");
         assert_eq!(marker_in(body("<task>\nrun-00012; go\n</task>").as_bytes()), "run-00012");
         assert_eq!(marker_in(body("nothing").as_bytes()), "");
         assert_eq!(marker_in(b"garbage"), "");

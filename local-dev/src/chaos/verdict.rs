@@ -25,6 +25,7 @@ pub(super) use calls::{Reason, explain};
 pub(super) struct Evidence {
     pub(super) demanded: Demanded,
     pub(super) runs: Vec<Run>,
+    pub(super) embeddings: Vec<Run>,
     pub(super) calls: Vec<Call>,
     pub(super) most_open: usize,
     pub(super) deliveries: Vec<Delivery>,
@@ -91,10 +92,10 @@ fn trouble(evidence: &Evidence) -> Vec<String> {
 
 fn ended(evidence: &Evidence) -> Vec<String> {
     let rows = rows_by_id(evidence);
-    let known: BTreeSet<_> = evidence.runs.iter().map(|run| run.id.as_str()).collect();
+    let known: BTreeSet<_> = all_runs(evidence).map(|run| run.id.as_str()).collect();
     let unknown = rows.keys().filter(|id| !known.contains(*id));
     let mut findings: Vec<_> = unknown.map(|id| format!("execution {id} was never asked for")).collect();
-    for run in &evidence.runs {
+    for run in all_runs(evidence) {
         match rows.get(run.id.as_str()) {
             None => findings.push(format!("execution {} is gone", run.id)),
             Some(row) if !is_terminal(&row.status) => {
@@ -118,7 +119,7 @@ fn ended_once(evidence: &Evidence) -> Vec<String> {
             findings.push(format!("{id} was {} and became {} in attempt {attempt}", end.from, end.to));
         }
     }
-    let executions = evidence.facts.executions.iter().map(|row| (&row.id, &row.status));
+    let executions = rows_by_id(evidence).into_values().map(|row| (&row.id, &row.status));
     let jobs = evidence.facts.jobs.iter().map(|row| (&row.id, &row.status));
     for (id, status) in executions.chain(jobs) {
         let count = ends.get(id.as_str()).copied().unwrap_or_default();
@@ -128,10 +129,10 @@ fn ended_once(evidence: &Evidence) -> Vec<String> {
     }
     let mut logged = BTreeMap::<&str, usize>::new();
     for attempt in &evidence.pages.attempts {
-        *logged.entry(&attempt.execution).or_default() += usize::from(is_terminal(&attempt.outcome));
+        *logged.entry(&attempt.id).or_default() += usize::from(is_terminal(&attempt.outcome));
     }
     let twice = logged.into_iter().filter(|(_, count)| *count > 1);
-    findings.extend(twice.map(|(id, count)| format!("workers logged {count} ends of execution {id}")));
+    findings.extend(twice.map(|(id, count)| format!("workers logged {count} ends of {id}")));
     findings.extend(results(evidence));
     findings
 }
@@ -142,7 +143,7 @@ fn results(evidence: &Evidence) -> Vec<String> {
         evidence.calls.iter().filter(is_good).map(|call| answer_text(&call.marker, call.number)).collect();
     let rows = rows_by_id(evidence);
     let mut findings = vec![];
-    for run in &evidence.runs {
+    for run in all_runs(evidence) {
         let Some(row) = rows.get(run.id.as_str()) else { continue };
         let is_as_it_should = match &row.result {
             // An answer names the execution that it was given to.
@@ -214,8 +215,13 @@ fn nothing_left(evidence: &Evidence) -> Vec<String> {
     evidence.facts.leftovers.clone()
 }
 
+fn all_runs(evidence: &Evidence) -> impl Iterator<Item = &Run> {
+    evidence.runs.iter().chain(&evidence.embeddings)
+}
+
 fn rows_by_id(evidence: &Evidence) -> BTreeMap<&str, &ExecutionRow> {
-    evidence.facts.executions.iter().map(|row| (row.id.as_str(), row)).collect()
+    let Facts { executions, embeddings, .. } = &evidence.facts;
+    executions.iter().chain(embeddings).map(|row| (row.id.as_str(), row)).collect()
 }
 
 fn is_terminal(status: &str) -> bool {

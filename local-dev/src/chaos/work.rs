@@ -27,6 +27,11 @@ const CANCELLED: u64 = 4;
 /// How long a cancellation waits for its execution to run.
 const WAITS_TO_RUN: Duration = Duration::from_secs(10);
 
+/// One embedding comes with so many executions.
+const EXECUTIONS_PER_EMBEDDING: u64 = 20;
+/// The name of the embedding deployment.
+const EMBEDDING: &str = "chaos";
+
 /// What is run.
 #[derive(Debug)]
 pub(super) struct Deployment {
@@ -35,7 +40,7 @@ pub(super) struct Deployment {
     destinations: Vec<String>,
 }
 
-/// One execution that the API has accepted.
+/// One execution, or one embedding, that the API has accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Run {
     pub(super) id: String,
@@ -52,9 +57,11 @@ pub(super) async fn set_up(api: &Api, receiver: &Receiver, limit: u32) -> Result
     for setting in [
         json!({"type": "provider-limits", "data": {"provider": "ollama", "max_running": limit}}),
         json!({"type": "llm-api-key", "data": {"provider": "ollama", "api_key": "local"}}),
+        json!({"type": "service-api-key", "data": {"provider": "voyageai", "api_key": "local-key"}}),
     ] {
         api.post("/api/v1/settings", &setting).await?;
     }
+    api.post("/api/v1/deployment-embeddings", &json!({"name": EMBEDDING, "model": "voyage-3.5"})).await?;
     let mut prompts = vec![];
     for number in 0..PROMPTS {
         let prompt = json!({"name": format!("chaos-{number}"), "prompt": format!("Prompt {number}: do as told.")});
@@ -128,7 +135,19 @@ async fn create_one(api: &Api, deployments: &[Deployment], number: u64, scene: &
     let is_cancelled = dice.happens(format_args!("cancel {marker}"), CANCELLED);
     let run = Run { id, marker, destinations: deployment.destinations.clone(), is_cancelled };
     scene.progress.created(run.clone());
+    if number.is_multiple_of(EXECUTIONS_PER_EMBEDDING) {
+        embed(api, number, scene).await?;
+    }
     Ok(run)
+}
+
+async fn embed(api: &Api, number: u64, scene: &Scene<'_>) -> Result<()> {
+    // Apart from the numbers of executions.
+    let marker = format!("{MARKER}9{number:06}");
+    let path = format!("/api/v1/deployment-embeddings/run/{EMBEDDING}");
+    let id = text(&api.post(&path, &json!({"inputs": marker})).await?, "jobId")?;
+    scene.progress.embedding_created(Run { id, marker, destinations: vec![], is_cancelled: false });
+    Ok(())
 }
 
 /// Cancels what it is told to, each in its own time, until nothing more comes.

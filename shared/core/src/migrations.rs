@@ -39,9 +39,9 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0012_jobs",
     "0013_dashboard",
     "0014_job_claims",
-    "0016_embedding_results",
-    "0017_admission",
-    "0018_maintenance",
+    "0015_embedding_results",
+    "0016_admission",
+    "0017_maintenance",
 ];
 
 /// Why a database could not be brought up to date.

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::Evidence;
+use super::{Evidence, all_runs, rows_by_id};
 use crate::chaos::{
     provider::{Call, Ending},
     script::Reply,
@@ -53,10 +53,10 @@ pub(in crate::chaos) fn explain(evidence: &Evidence) -> Explanations {
     }
     let lost: BTreeSet<&str> = (evidence.pages.attempts.iter())
         .filter(|attempt| attempt.outcome == "lost")
-        .map(|attempt| attempt.execution.as_str())
+        .map(|attempt| attempt.id.as_str())
         .collect();
-    let attempts: BTreeMap<_, _> = evidence.facts.executions.iter().map(|row| (&row.id, row.attempts)).collect();
-    for run in &evidence.runs {
+    let rows = rows_by_id(evidence);
+    for run in all_runs(evidence) {
         let Some(calls) = by_marker.remove(run.marker.as_str()) else { continue };
         for pair in calls.windows(2) {
             let reason = reason(evidence, pair[0], pair[1], lost.contains(run.id.as_str()));
@@ -73,7 +73,7 @@ pub(in crate::chaos) fn explain(evidence: &Evidence) -> Explanations {
                 ));
             }
         }
-        let attempts = attempts.get(&run.id).copied().unwrap_or_default() as usize;
+        let attempts = rows.get(run.id.as_str()).map_or(0, |row| row.attempts as usize);
         if calls.len() > attempts {
             let count = calls.len();
             explanations.findings.push(format!("execution {}: {count} calls in {attempts} attempts", run.id));
@@ -89,7 +89,7 @@ fn reason(evidence: &Evidence, call: &Call, next: &Call, was_lost: bool) -> Reas
         Ending::Open => true,
         Ending::Answered(at) | Ending::Left(at) => at > next.arrived,
     };
-    let killed = call.process.is_some_and(|process| was_killed(evidence, process, next.arrived));
+    let killed = was_killed(evidence, call, next.arrived);
     match call.ending {
         _ if overlaps => Reason::Unexplained,
         Ending::Answered(_) if call.reply != Reply::Good => Reason::BadAnswer,
@@ -100,8 +100,8 @@ fn reason(evidence: &Evidence, call: &Call, next: &Call, was_lost: bool) -> Reas
     }
 }
 
-/// Only workers of executions call the provider, so their ids suffice.
-fn was_killed(evidence: &Evidence, process: u64, before: Instant) -> bool {
-    let mut kills = evidence.kills.iter().filter(|kill| kill.function == "job-execution");
-    kills.any(|kill| kill.process == process && kill.at <= before)
+/// Whether the process that called was killed before this moment.
+fn was_killed(evidence: &Evidence, call: &Call, before: Instant) -> bool {
+    let mut kills = evidence.kills.iter().filter(|kill| kill.function == call.kind.caller());
+    kills.any(|kill| Some(kill.process) == call.process && kill.at <= before)
 }

@@ -4,6 +4,7 @@ use super::*;
 use crate::chaos::{
     audit::{End, JobRow},
     journal::LoggedAttempt,
+    provider::Kind,
 };
 
 /// Two executions after a good run: the first was tried twice, since its worker was killed; the second failed at once.
@@ -19,6 +20,7 @@ fn evidence() -> Evidence {
     let call = |marker: &str, number, process, reply, arrived, ending| Call {
         marker: marker.to_owned(),
         number,
+        kind: Kind::Text,
         process: Some(process),
         arrived: at(arrived),
         reply,
@@ -47,14 +49,12 @@ fn evidence() -> Evidence {
         problems: vec![],
         is_accepted,
     };
-    let logged = |id: &str, attempt, outcome: &str| LoggedAttempt {
-        execution: id.to_owned(),
-        attempt,
-        outcome: outcome.to_owned(),
-    };
+    let logged =
+        |id: &str, attempt, outcome: &str| LoggedAttempt { id: id.to_owned(), attempt, outcome: outcome.to_owned() };
     Evidence {
         demanded: Demanded { executions: 2, limit: 2, kills: 1, restarts: 2, provider_timeout: Duration::from_secs(2) },
         runs: vec![run(1), run(2)],
+        embeddings: vec![],
         calls: vec![
             call("run-1", 1, 7, Reply::Good, 0, Ending::Left(at(50))),
             call("run-1", 2, 8, Reply::Good, 100, Ending::Answered(at(300))),
@@ -138,7 +138,7 @@ fn a_second_end_is_found_wherever_it_shows() {
     let found = broken(|seen| seen.facts.ends.push(end("completed")));
     assert_eq!(found.into_values().map(|findings| findings.len()).collect::<Vec<_>>(), [2]);
     breaks(ended_once, |seen| seen.facts.ends.retain(|end| end.id != "j2"));
-    breaks(ended_once, |seen| seen.pages.attempts[1].execution = "e1".to_owned());
+    breaks(ended_once, |seen| seen.pages.attempts[1].id = "e1".to_owned());
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn each_reason_is_recognised() {
     );
     assert_eq!(
         reasons(|seen| seen.pages.attempts[1] =
-            LoggedAttempt { execution: "e1".to_owned(), attempt: 1, outcome: "lost".to_owned() }),
+            LoggedAttempt { id: "e1".to_owned(), attempt: 1, outcome: "lost".to_owned() }),
         (vec![Reason::Lost], 0)
     );
     let mut bad = evidence();
@@ -185,6 +185,42 @@ fn each_reason_is_recognised() {
     assert_eq!((explain(&bad).duplicates, explain(&bad).reasons[&Reason::Killed]), (1, 1));
     bad.calls[0].reply = Reply::ServerError;
     assert_eq!((explain(&bad).duplicates, explain(&bad).reasons[&Reason::BadAnswer]), (0, 1));
+}
+
+#[test]
+fn embeddings_are_held_to_the_same_rules() {
+    let with_embedding = |spoil: fn(&mut Evidence)| {
+        broken(|seen| {
+            let (marker, arrived) = ("run-3".to_owned(), seen.calls[0].arrived);
+            let ending = Ending::Answered(arrived);
+            let call = Call {
+                marker: marker.clone(),
+                number: 1,
+                kind: Kind::Vector,
+                process: Some(7),
+                arrived,
+                ..seen.calls[0].clone()
+            };
+            seen.calls.push(Call { ending, ..call.clone() });
+            seen.embeddings.push(Run { id: "v".to_owned(), marker, destinations: vec![], is_cancelled: false });
+            let result = Some("Answer 1 to run-3".to_owned());
+            let row = ExecutionRow { id: "v".to_owned(), status: "completed".to_owned(), attempts: 1, result };
+            seen.facts.embeddings.push(row);
+            let (from, to) = ("running".to_owned(), "completed".to_owned());
+            seen.facts.ends.push(End { id: "v".to_owned(), attempt: 1, from, to });
+            spoil(seen);
+        })
+    };
+    assert_eq!(with_embedding(|_| ()), BTreeMap::new());
+    let gone = with_embedding(|seen| seen.facts.embeddings.clear());
+    assert_eq!(gone["every execution reached a terminal status"], ["execution v is gone"]);
+    assert_eq!(with_embedding(|seen| seen.facts.embeddings[0].result = None).len(), 1);
+    let again = with_embedding(|seen| {
+        seen.facts.embeddings[0].attempts = 2;
+        let second = Call { number: 2, ..seen.calls[3].clone() };
+        seen.calls.push(second);
+    });
+    assert_eq!(again.len(), 1, "a worker of executions was killed, not this one: {again:?}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ async fn due_jobs_are_announced_once_the_longest_due_first() {
     let old = add(&db, &job(DELIVERY, 3), now.plus_seconds(-5)).await;
     add(&db, &job(DELIVERY, 3), now.plus_seconds(5)).await;
     add(&db, &job("generate-embedding", 3), now).await;
-    assert_eq!(announce(&db, DELIVERY, 1, now).await.unwrap(), [old.clone()]);
+    assert_eq!(announce(&db, DELIVERY, 1, now).await.unwrap(), std::slice::from_ref(&old));
     assert_eq!(announce(&db, DELIVERY, 9, now).await.unwrap(), [young]);
     assert!(announce(&db, DELIVERY, 9, now).await.unwrap().is_empty());
     unannounce(&db, &[old.clone(), "missing".to_owned()]).await.unwrap();

@@ -89,7 +89,7 @@ fn keeps_triggers_whole() {
 #[tokio::test]
 async fn provider_limits_of_before_become_settings() {
     let (db, _folder) = database();
-    let at = MIGRATIONS.iter().position(|migration| migration.name == "0017_admission").unwrap();
+    let at = MIGRATIONS.iter().position(|migration| migration.name == "0016_admission").unwrap();
     apply(&db, &MIGRATIONS[..at]).await.unwrap();
     let old = "INSERT INTO provider_limits (provider, max_running)
         VALUES ('ollama', 7), ('openai', 5000), ('closed down', 3)";

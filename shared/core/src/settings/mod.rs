@@ -40,9 +40,6 @@ pub enum SettingType {
     ProviderLimits,
 }
 
-/// The most that a provider may be allowed to run at once.
-pub const MOST_RUNNING: u32 = 1000;
-
 impl SettingType {
     /// The name on the wire and in the database.
     pub const fn as_str(self) -> &'static str {
@@ -132,7 +129,7 @@ pub enum Setting {
         identifier: String,
         /// The provider.
         provider: ProviderName,
-        /// At most [`MOST_RUNNING`]; 0 pauses the provider.
+        /// 0 to 1000, as the API checks; 0 pauses the provider.
         max_running: u32,
     },
 }
@@ -183,7 +180,7 @@ pub enum NewSetting {
     ProviderLimits {
         /// The provider.
         provider: ProviderName,
-        /// At most [`MOST_RUNNING`]; 0 pauses the provider.
+        /// 0 to 1000, as the API checks; 0 pauses the provider.
         max_running: u32,
     },
 }

@@ -36,7 +36,10 @@ enum Status {
         lease: Moment,
     },
     Completed,
-    Failed,
+    Failed {
+        /// Set while it keeps its place after it was cancelled: when the lease of its worker ends.
+        place: Option<Moment>,
+    },
 }
 
 /// What a worker believes to hold. It goes on believing so after whatever it wrote: the answer may have been lost, and it
@@ -76,6 +79,7 @@ enum Action {
     Fail(usize),
     Retry(usize),
     HandBack(usize),
+    Release(usize),
     // A person.
     Cancel,
     // The world.
@@ -101,11 +105,16 @@ enum Answer {
 
 impl State {
     fn is_final(&self) -> bool {
-        matches!(self.status, Status::Completed | Status::Failed)
+        matches!(self.status, Status::Completed | Status::Failed { .. })
     }
 
     fn occupies_place(&self) -> bool {
-        matches!(self.status, Status::Running { .. } | Status::Pending { dispatched: Some(_), .. })
+        match self.status {
+            Status::Pending { dispatched, .. } => dispatched.is_some(),
+            Status::Running { .. } => true,
+            Status::Failed { place } => place.is_some(),
+            Status::Completed => false,
+        }
     }
 
     /// Whether the worker's claim is the one that counts.
@@ -123,8 +132,13 @@ impl State {
         match self.status {
             Status::Pending { dispatched, .. } => dispatched.is_some(),
             Status::Running { lease } => lease == Moment::Past && self.attempt < MAX_ATTEMPTS,
-            Status::Completed | Status::Failed => false,
+            Status::Completed | Status::Failed { .. } => false,
         }
+    }
+
+    /// How it has ended, if it has.
+    fn end(&self) -> Option<bool> {
+        self.is_final().then_some(self.status == Status::Completed)
     }
 
     fn claimed_by(&mut self, worker: usize) -> Answer {
@@ -140,6 +154,8 @@ impl State {
     }
 }
 
+/// Failed, without a place.
+const ENDED: Status = Status::Failed { place: None };
 const WAITING: Status = Status::Pending { dispatched: None, next_attempt: None };
 
 /// The rules, without a database.
@@ -167,8 +183,13 @@ fn model(state: &State, action: Action) -> (State, Answer) {
                 Answer::Recovered([true, false, false])
             }
             Status::Running { lease: Moment::Past } => {
-                next.status = Status::Failed;
+                next.status = ENDED;
                 Answer::Recovered([false, true, false])
+            }
+            // Its worker died before it noticed that the execution had been cancelled.
+            Status::Failed { place: Some(Moment::Past) } => {
+                next.status = ENDED;
+                Answer::Recovered([false; 3])
             }
             Status::Pending { dispatched: Some(Moment::Past), next_attempt } => {
                 next.status = Status::Pending { dispatched: Some(Moment::Future), next_attempt };
@@ -191,7 +212,7 @@ fn model(state: &State, action: Action) -> (State, Answer) {
             if done {
                 next.status = match action {
                     Action::Complete(_) => Status::Completed,
-                    Action::Fail(_) => Status::Failed,
+                    Action::Fail(_) => ENDED,
                     Action::Retry(_) => Status::Pending { dispatched: None, next_attempt: Some(Moment::Future) },
                     _ => WAITING,
                 };
@@ -205,7 +226,9 @@ fn model(state: &State, action: Action) -> (State, Answer) {
         Action::Cancel => {
             let done = !state.is_final();
             if done {
-                next.status = Status::Failed;
+                // The provider is at work for who runs, until its worker lets go.
+                let place = if let Status::Running { lease } = state.status { Some(lease) } else { None };
+                next.status = Status::Failed { place };
             }
             Answer::Done(done)
         }
@@ -213,8 +236,18 @@ fn model(state: &State, action: Action) -> (State, Answer) {
             next.held[worker] = None;
             Answer::Done(true)
         }
+        Action::Release(worker) => {
+            if matches!(state.status, Status::Failed { .. }) && state.held[worker] == Some(Held::Attempt(state.attempt))
+            {
+                next.status = ENDED;
+            }
+            Answer::Done(true)
+        }
         Action::LeaseEnds => {
-            next.status = Status::Running { lease: Moment::Past };
+            next.status = match state.status {
+                Status::Failed { .. } => Status::Failed { place: Some(Moment::Past) },
+                _ => Status::Running { lease: Moment::Past },
+            };
             Answer::Done(true)
         }
         Action::RetryIsDue => {
@@ -278,9 +311,15 @@ impl Executions {
         };
         // What fills the place has ended already as far as dispatch is concerned, and is never served.
         let busy = "UPDATE executions SET status = 'running', lease_until = '9999', attempt = 1 WHERE id = ?1";
-        let limit = "INSERT INTO provider_limits (provider, max_running) VALUES ('ollama', 1)";
-        let statements =
-            vec![insert(ROW), insert(OTHER), Statement::new(busy, params![OTHER]), Statement::new(limit, params![])];
+        let limit = "INSERT INTO settings (id, data, created_at, updated_at) VALUES ('limit', ?1, ?2, ?2)";
+        let setting =
+            json!({"type": "provider-limits", "identifier": "ollama", "provider": "ollama", "max_running": 1});
+        let statements = vec![
+            insert(ROW),
+            insert(OTHER),
+            Statement::new(busy, params![OTHER]),
+            Statement::new(limit, params![setting.to_string(), now]),
+        ];
         db.write(statements).await.unwrap();
         Self { db, now, document: serde_json::from_value(document).unwrap(), _folder: folder }
     }
@@ -300,7 +339,7 @@ impl Executions {
             Status::Pending { dispatched, next_attempt } => ("pending", dispatched, None, next_attempt),
             Status::Running { lease } => ("running", Some(Moment::Future), Some(lease), None),
             Status::Completed => ("completed", None, None, None),
-            Status::Failed => ("failed", None, None, None),
+            Status::Failed { place } => ("failed", place.map(|_| Moment::Future), place, None),
         };
         let is_over = state.is_final().then_some(self.now);
         let row = "UPDATE executions SET status = ?2, attempt = ?3, dispatched_at = ?4, lease_until = ?5,
@@ -348,15 +387,15 @@ impl Executions {
             "pending" => Status::Pending { dispatched: announced, next_attempt },
             "running" => Status::Running { lease: lease.expect("who runs has a lease") },
             "completed" => Status::Completed,
-            _ => Status::Failed,
+            _ => Status::Failed { place: announced.and(lease) },
         };
         // What the states leave out, because the rules fix it.
         let is_running = name == "running";
-        assert_eq!(lease.is_some(), is_running, "{name}");
+        assert_eq!(lease.is_some(), is_running || (name == "failed" && announced.is_some()), "{name}");
         assert!(is_running <= announced.is_some(), "who runs occupies a place");
         assert!(is_running <= next_attempt.is_none());
         let state = State { status, attempt: row.get("attempt").unwrap(), ..before.clone() };
-        assert_eq!(announced.is_some(), state.occupies_place(), "an ended execution occupies no place: {state:?}");
+        assert_eq!(announced.is_some(), state.occupies_place(), "a place is for what runs or will: {state:?}");
         let completed_at: Option<Timestamp> = row.get("completed_at").unwrap();
         assert_eq!(completed_at.is_some(), state.is_final());
         (state, [1, 2].map(|index| answers[index].first().unwrap().get("n").unwrap()))
@@ -411,6 +450,10 @@ impl Executions {
             Action::Retry(worker) => {
                 let when = self.at(Moment::Future);
                 Answer::Done(pipeline::retry_at(db, &held(worker), "busy", when, now).await.unwrap())
+            }
+            Action::Release(worker) => {
+                pipeline::release(db, &held(worker)).await.unwrap();
+                Answer::Done(true)
             }
             Action::HandBack(worker) => Answer::Done(pipeline::hand_back(db, &held(worker), now).await.unwrap()),
             Action::Cancel => Answer::Done(match pipeline::cancel(db, ROW, now).await {
@@ -468,6 +511,7 @@ impl Machine for Executions {
                         Action::Complete(worker),
                         Action::Fail(worker),
                         Action::HandBack(worker),
+                        Action::Release(worker),
                         Action::Die(worker),
                     ];
                     // Who holds the last attempt ends it: the policy gives no pause then.
@@ -482,7 +526,9 @@ impl Machine for Executions {
             actions.push(Action::MessageIsLost);
         }
         match state.status {
-            Status::Running { lease: Moment::Future } => actions.push(Action::LeaseEnds),
+            Status::Running { lease: Moment::Future } | Status::Failed { place: Some(Moment::Future) } => {
+                actions.push(Action::LeaseEnds);
+            }
             Status::Pending { dispatched, next_attempt } => {
                 if next_attempt == Some(Moment::Future) {
                     actions.push(Action::RetryIsDue);
@@ -529,7 +575,7 @@ impl Machine for Executions {
     }
 
     fn check(&self, from: &State, action: Action, to: &State) {
-        assert!(!from.is_final() || (from.status == to.status && from.attempt == to.attempt), "final stays final");
+        assert!(!from.is_final() || (from.end() == to.end() && from.attempt == to.attempt), "final stays final");
         assert!(to.attempt <= MAX_ATTEMPTS, "{to:?}");
         assert!(!(to.holds(0) && to.holds(1)), "two workers hold the same execution: {action:?} in {from:?}");
         assert!(!(to.is_full && to.occupies_place()), "one place, two executions: {action:?} in {from:?}");
@@ -564,6 +610,7 @@ async fn every_interleaving_of_two_workers_follows_the_rules_and_can_end() {
         ("finish", graph.effective(|action| matches!(action, Action::Complete(_)))),
         ("retry", graph.effective(|action| matches!(action, Action::Retry(_)))),
         ("hand back", graph.effective(|action| matches!(action, Action::HandBack(_)))),
+        ("release", graph.effective(|action| matches!(action, Action::Release(_)))),
         ("cancel", graph.effective(|action| action == Action::Cancel)),
     ] {
         assert!(count > 0, "{name} never did anything");
@@ -583,8 +630,10 @@ async fn every_interleaving_of_two_workers_follows_the_rules_and_can_end() {
     assert!(stuck.is_empty(), "{stuck:?}");
 
     // A place is never leaked: whatever occupies it gives it back, without any worker.
+    let is_without_worker =
+        |state: &State| !matches!(state.status, Status::Running { .. } | Status::Failed { place: Some(_) });
     let by_maintenance = |_: &State, action| action == Action::Recover || (action as Action).is_of_the_world();
-    let stuck = graph.stuck(|state| !matches!(state.status, Status::Running { .. }), by_maintenance);
+    let stuck = graph.stuck(is_without_worker, by_maintenance);
     assert!(stuck.is_empty(), "{stuck:?}");
 }
 

@@ -36,7 +36,10 @@ pub(crate) trait Machine {
 }
 
 /// All reachable states, each with what may happen and where that leads.
-pub(crate) struct Graph<M: Machine>(BTreeMap<M::State, Vec<(M::Action, M::State)>>);
+pub(crate) struct Graph<M: Machine>(BTreeMap<M::State, Edges<M>>);
+
+/// What may happen in a state, and where that leads.
+type Edges<M> = Vec<(<M as Machine>::Action, <M as Machine>::State)>;
 
 /// Finds every reachable state, and fails at the first edge on which database and rules differ.
 pub(crate) async fn explore<M: Machine>(machine: &M) -> Graph<M> {
@@ -69,9 +72,8 @@ impl<M: Machine> Graph<M> {
 
     /// The states in which `action` changes something.
     pub(crate) fn effective(&self, action: impl Fn(M::Action) -> bool) -> usize {
-        let moves = |(state, out): (&M::State, &Vec<(M::Action, M::State)>)| {
-            out.iter().any(|(taken, next)| action(*taken) && next != state)
-        };
+        let moves =
+            |(state, out): (&M::State, &Edges<M>)| out.iter().any(|(taken, next)| action(*taken) && next != state);
         self.0.iter().filter(|entry| moves(*entry)).count()
     }
 
