@@ -1,8 +1,5 @@
 //! Cold start of the function `job-embedding`.
 
-// The futures of a whole batch lie within each other; laying them out goes deeper than the compiler allows by itself.
-#![recursion_limit = "256"]
-
 use lambda_runtime::Error;
 
 #[tokio::main(flavor = "current_thread")]

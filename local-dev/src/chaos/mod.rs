@@ -50,7 +50,7 @@ use verdict::{Demanded, Evidence, judge};
 /// How long a worker waits for the provider: far longer than the slowest scripted answer.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Short leases and pauses, so that recovery is quick.
-const IMPATIENT: [(&str, &str); 9] = [
+const IMPATIENT: [(&str, &str); 10] = [
     ("EXECUTION_LEASE_SECONDS", "4"),
     ("EXECUTION_RETRY_BASE_MS", "50"),
     ("EXECUTION_MAX_ATTEMPTS", "6"),
@@ -58,6 +58,7 @@ const IMPATIENT: [(&str, &str); 9] = [
     ("EMBEDDING_TIMEOUT_MS", "2000"),
     ("JOB_LEASE_SECONDS", "4"),
     ("JOB_RETRY_BASE_MS", "50"),
+    ("JOB_ANNOUNCE_AGAIN_SECONDS", "4"),
     ("WEBHOOK_ALLOW_HTTP", "true"),
     ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true"),
 ];

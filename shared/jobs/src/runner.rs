@@ -122,7 +122,9 @@ impl<L: Ledger> Runner<L> {
             attempt = claim.attempt(),
             trace.id = %trace
         );
-        trace::scope(trace.clone(), self.attempt_traced(claim, invocation, work, trace)).instrument(span).await
+        // Boxed here and below: the compiler gives up on futures that are nested too deeply.
+        let attempt = Box::pin(self.attempt_traced(claim, invocation, work, trace.clone()));
+        trace::scope(trace, attempt).instrument(span).await
     }
 
     async fn attempt_traced(
@@ -137,10 +139,11 @@ impl<L: Ledger> Runner<L> {
         let policy = self.ledger.retries(claim);
         let deadline = invocation.work_deadline();
         let context = JobContext::new(claim.id(), claim.attempt(), policy.max_attempts, trace.clone(), deadline);
+        let work = Box::pin(work(&context));
         let verdict = tokio::select! {
             // What has been done counts, whatever else happens at the same moment.
             biased;
-            outcome = AssertUnwindSafe(work(&context)).catch_unwind() => match outcome {
+            outcome = AssertUnwindSafe(work).catch_unwind() => match outcome {
                 Ok(Ok(end)) => Verdict::Done(end),
                 Ok(Err(stop)) => Verdict::Stopped(stop),
                 Err(panic) => Verdict::Stopped(Stop::Retry(Failure::new(panicked(&*panic)))),

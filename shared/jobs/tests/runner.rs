@@ -55,15 +55,18 @@ impl JobType for Scripted {
 /// Does what the row says, and notes what it was told about its attempt.
 #[derive(Clone, Default)]
 struct Actor {
-    seen: Arc<Mutex<Vec<(u32, u32, Option<String>)>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
 }
+
+/// Attempt, attempts left and trace.
+type Seen = (u32, u32, Option<String>);
 
 impl Work for Actor {
     type Job = Scripted;
 
     async fn run(&self, job: Scripted, context: &JobContext) -> Result<JobDone, Stop> {
         let trace = trace::current().map(|id| id.to_string());
-        self.seen.lock().unwrap().push((context.attempt, context.attempts_left(), trace));
+        self.seen.lock().expect("no test panicked").push((context.attempt, context.attempts_left(), trace));
         let failure = Failure { status: Some(503), ..Failure::new("not now") };
         match job.behaviour {
             Behaviour::FailOnce if context.attempt > 1 => Ok(JobDone::completed(None)),
@@ -94,9 +97,9 @@ struct Bench {
 
 impl Bench {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let db = Db::new(&DatabaseConfig::File(folder.path().join("test.db")));
-        migrations::migrate(&db).await.unwrap();
+        migrations::migrate(&db).await.expect("migrations apply");
         // Nobody listens there.
         let variables = [
             ("SCRIPTED_QUEUE_URL", "http://127.0.0.1:9/000000000000/scripted"),
@@ -106,15 +109,19 @@ impl Bench {
             ("AWS_SECRET_ACCESS_KEY", "local"),
         ];
         let env = Env::new(variables.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        let queues = load_from(env, |env| Queues::read(env, &[Scripted::KIND])).unwrap();
+        let queues = load_from(env, |env| Queues::read(env, &[Scripted::KIND])).expect("a complete configuration");
         let dispatcher = Dispatcher::new(db.clone(), queues);
         let actor = Actor::default();
-        let function = JobFunction::new(actor.clone(), dispatcher.clone(), load_from(Env::new([]), Env::jobs).unwrap());
+        let function = JobFunction::new(
+            actor.clone(),
+            dispatcher.clone(),
+            load_from(Env::new([]), Env::jobs).expect("a complete configuration"),
+        );
         Self { db, dispatcher, function, actor, _folder: folder }
     }
 
     async fn add(&self, behaviour: Behaviour) -> String {
-        self.dispatcher.enqueue(&Scripted { behaviour }, Timestamp::now()).await.unwrap()
+        self.dispatcher.enqueue(&Scripted { behaviour }, Timestamp::now()).await.expect("the database answers")
     }
 
     /// One message, with time enough and nobody who wants the process to end.
@@ -124,11 +131,11 @@ impl Bench {
 
     async fn message_in(&self, id: &str, time: Duration, shutdown: &Shutdown) {
         let invocation = Invocation::new(time, shutdown.clone());
-        self.function.handle(JobMessage::new(id), &invocation).await.unwrap();
+        self.function.handle(JobMessage::new(id), &invocation).await.expect("the database answers");
     }
 
     async fn view(&self, id: &str) -> JobView {
-        jobs::find(&self.db, id).await.unwrap().unwrap()
+        jobs::find(&self.db, id).await.expect("the database answers").expect("the job exists")
     }
 
     /// Runs one attempt of a fresh job.
@@ -139,7 +146,7 @@ impl Bench {
     }
 
     fn attempts(&self) -> Vec<(u32, u32)> {
-        self.actor.seen.lock().unwrap().iter().map(|(attempt, left, _)| (*attempt, *left)).collect()
+        self.actor.seen.lock().expect("no test panicked").iter().map(|(attempt, left, _)| (*attempt, *left)).collect()
     }
 }
 
