@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{chaos::ChaosArgs, fuzz::FuzzArgs, openapi::CompareArgs};
+use crate::{chaos::ChaosArgs, fuzz::FuzzArgs, infra::InfraCheckArgs, openapi::CompareArgs};
 
 /// Runs the whole system on this machine: functions, queues, database and clock, in one command.
 ///
@@ -67,12 +67,27 @@ pub enum Command {
     Chaos(ChaosArgs),
     /// Calls a fresh system with thousands of made-up requests and compares every answer with docs/openapi.json
     Fuzz(FuzzArgs),
+    /// Works with what is deployed
+    Infra {
+        /// What to do with it.
+        #[command(subcommand)]
+        what: Infra,
+    },
     /// Works with the OpenAPI document
     Openapi {
         /// What to do with it.
         #[command(subcommand)]
         what: OpenApi,
     },
+}
+
+/// What can be done with the template.
+#[derive(Debug, Subcommand)]
+pub enum Infra {
+    /// Holds the template against linters, the project's own promises and a played AWS
+    Check(InfraCheckArgs),
+    /// Seeds mistakes into copies of the template and shows which check notices each
+    SeedMistakes,
 }
 
 /// What can be done with the OpenAPI document.
@@ -164,6 +179,8 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Pipeline(_) })));
         let cli = Cli::parse_from(["cargo dev", "bench", "admission", "--rounds", "3", "--debug"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Admission(_) })));
+        let cli = Cli::parse_from(["cargo dev", "infra", "check"]);
+        assert!(matches!(cli.command, Some(Command::Infra { what: Infra::Check(_) })));
         let cli = Cli::parse_from(["cargo dev", "chaos", "--seed", "7", "--executions", "50"]);
         assert!(matches!(cli.command, Some(Command::Chaos(ChaosArgs { seed: 7, executions: 50, kills: 100, .. }))));
         let cli = Cli::parse_from(["cargo dev", "openapi", "compare", "--contract", "x.json"]);

@@ -9,8 +9,8 @@
 //! * [`demo`] answers in place of a model;
 //! * [`tool_env`], [`build`], [`secrets`] and [`child`] prepare and guard what these need.
 //!
-//! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks, [`fuzz`] and [`chaos`] its tests of the whole. What happens is told as [`report`]
-//! events. Nothing here is deployed.
+//! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks, [`fuzz`] and [`chaos`] its tests
+//! of the whole; [`infra`] checks the template. What happens is told as [`report`] events. Nothing here is deployed.
 
 mod api;
 pub mod bench;
@@ -25,6 +25,7 @@ pub mod dev;
 pub mod fuzz;
 pub mod gateway;
 pub mod host;
+pub mod infra;
 pub mod invoke;
 pub mod openapi;
 pub mod poller;

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use local_dev::{
     bench, chaos,
-    cli::{Bench, Cli, Command, OpenApi},
-    dev, fuzz, openapi,
+    cli::{Bench, Cli, Command, Infra, OpenApi},
+    dev, fuzz, infra, openapi,
 };
 
 #[tokio::main]
@@ -18,6 +18,8 @@ async fn main() -> ExitCode {
         Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
         Some(Command::Chaos(args)) => chaos::command(args).await,
         Some(Command::Fuzz(args)) => fuzz::command(args).await,
+        Some(Command::Infra { what: Infra::Check(args) }) => infra::check(&args),
+        Some(Command::Infra { what: Infra::SeedMistakes }) => infra::seed_mistakes(),
         Some(Command::Openapi { what: OpenApi::Compare(args) }) => openapi::compare(&args),
     };
     match result {

@@ -1,4 +1,5 @@
-//! Python virtual environments with pinned tools: one for `cargo-lambda` and moto, one for schemathesis.
+//! Python virtual environments with pinned tools: one for `cargo-lambda` and moto, one for schemathesis, one for the checks
+//! of the template.
 
 use std::{
     fs::{self, File},
@@ -27,6 +28,13 @@ pub const STACK_TOOLS: ToolSet =
 /// What `cargo dev fuzz` needs besides.
 pub const FUZZ_TOOLS: ToolSet =
     ToolSet { name: "venv-fuzz", requirements: include_str!("fuzz/requirements.txt"), description: "schemathesis" };
+
+/// What `cargo dev infra` needs.
+pub const INFRA_TOOLS: ToolSet = ToolSet {
+    name: "venv-infra",
+    requirements: include_str!("../../infra/checks/requirements.txt"),
+    description: "cfn-lint, aws-sam-translator and moto",
+};
 
 /// What the pinned versions need at least.
 const OLDEST_PYTHON: &str = "3.11";

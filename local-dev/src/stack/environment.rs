@@ -119,6 +119,7 @@ impl LocalValues<'_> {
             EnvValue::Parameter { name: parameter, default: None } => {
                 bail!("the parameter {parameter} has no default, and local-dev knows no value for this variable")
             }
+            EnvValue::Cloud => bail!("only the cloud has a value, and local-dev knows none for this variable"),
         }
     }
 }
@@ -164,8 +165,8 @@ mod tests {
     fn a_function_gets_what_the_template_names_and_nothing_else() {
         let variables = [
             ("DATABASE_URL", parameter(None)),
-            ("DATABASE_AUTH_TOKEN", parameter(None)),
-            ("AUTH_SECRET_KEY", parameter(None)),
+            ("DATABASE_AUTH_TOKEN", EnvValue::Cloud),
+            ("AUTH_SECRET_KEY", EnvValue::Cloud),
             ("EXECUTIONS_QUEUE_URL", EnvValue::QueueUrl("Q".to_owned())),
             ("TOKEN_MAX_AGE_DAYS", parameter(Some("30"))),
             ("MODE", EnvValue::Literal("local".to_owned())),
@@ -178,6 +179,26 @@ mod tests {
             ("MODE", "local"),
         ]);
         assert_eq!(environment(&variables, &[]).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_variable_of_our_template_has_a_local_value() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let template = crate::template::Template::load(&root).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let urls = template.queues.iter().map(|queue| (queue.name.clone(), format!("http://{}", queue.name))).collect();
+        let values = LocalValues {
+            database: Path::new("/data/local.db"),
+            secrets: &crate::secrets::load_or_create(folder.path()).unwrap(),
+            queue_endpoint: "http://sqs",
+            queue_urls: &urls,
+            given: &BTreeMap::new(),
+        };
+        for function in &template.functions {
+            let environment = values.environment(function).unwrap();
+            let missing = function.environment.keys().filter(|name| !environment.contains_key(*name));
+            assert_eq!(missing.collect::<Vec<_>>(), ["DATABASE_AUTH_TOKEN"], "{}", function.name);
+        }
     }
 
     #[test]
@@ -199,6 +220,8 @@ mod tests {
     fn an_unknown_variable_is_an_error_that_names_it() {
         let error = environment(&[("NEW", parameter(None))], &[]).unwrap_err();
         assert!(format!("{error:#}").starts_with("f: NEW: the parameter P has no default"), "{error:#}");
+        let error = environment(&[("NEW", EnvValue::Cloud)], &[]).unwrap_err();
+        assert!(format!("{error:#}").starts_with("f: NEW: only the cloud has a value"), "{error:#}");
     }
 
     #[test]

@@ -57,6 +57,8 @@ pub enum EnvValue {
         /// The parameter's default.
         default: Option<String>,
     },
+    /// Only CloudFormation can tell, for example what a secret holds.
+    Cloud,
 }
 
 /// One queue.

@@ -1,7 +1,8 @@
 //! From SAM's YAML to [`Template`].
 //!
 //! Only what the template uses is understood: short-form references (`!Ref X`, `!GetAtt X.Arn`),
-//! `Globals.Function`, and the event types `HttpApi`, `SQS` and `ScheduleV2`.
+//! `Globals.Function`, and the event types `HttpApi`, `SQS` and `ScheduleV2`. What only the cloud can
+//! tell (`!Sub` and `!If` in an environment) is noted as such.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -104,7 +105,7 @@ struct HttpApiEvent {
 #[serde(rename_all = "PascalCase")]
 struct SqsEvent {
     queue: Value,
-    batch_size: Option<u32>,
+    batch_size: Option<Value>,
     #[serde(default)]
     function_response_types: Vec<String>,
     #[serde(default)]
@@ -114,7 +115,7 @@ struct SqsEvent {
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "PascalCase")]
 struct ScalingConfig {
-    maximum_concurrency: Option<u32>,
+    maximum_concurrency: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -169,7 +170,7 @@ fn add_function(template: &mut Template, document: &Document, resource: &Resourc
         environment.insert(variable.clone(), value);
     }
     for (event_name, event) in &properties.events {
-        add_event(template, &name, event_name, event).with_context(|| format!("event {event_name}"))?;
+        add_event(template, document, &name, event_name, event).with_context(|| format!("event {event_name}"))?;
     }
     let timeout = properties.timeout.or(globals.timeout);
     template.functions.push(Function {
@@ -181,7 +182,13 @@ fn add_function(template: &mut Template, document: &Document, resource: &Resourc
     Ok(())
 }
 
-fn add_event(template: &mut Template, function: &str, event_name: &str, event: &Event) -> Result<()> {
+fn add_event(
+    template: &mut Template,
+    document: &Document,
+    function: &str,
+    event_name: &str,
+    event: &Event,
+) -> Result<()> {
     let function = function.to_owned();
     match event.kind.as_str() {
         "HttpApi" => {
@@ -197,8 +204,12 @@ fn add_event(template: &mut Template, function: &str, event_name: &str, event: &
             template.mappings.push(QueueMapping {
                 queue: attribute_owner(&sqs.queue)?,
                 function,
-                batch_size: sqs.batch_size.unwrap_or(DEFAULT_BATCH_SIZE),
-                max_concurrency: sqs.scaling_config.maximum_concurrency.unwrap_or(DEFAULT_MAX_CONCURRENCY),
+                batch_size: number(document, sqs.batch_size.as_ref(), DEFAULT_BATCH_SIZE)?,
+                max_concurrency: number(
+                    document,
+                    sqs.scaling_config.maximum_concurrency.as_ref(),
+                    DEFAULT_MAX_CONCURRENCY,
+                )?,
                 reports_item_failures: sqs.function_response_types.iter().any(|kind| kind == "ReportBatchItemFailures"),
             });
         }
@@ -260,7 +271,12 @@ fn env_value(document: &Document, value: &Value) -> Result<EnvValue> {
     if let Some(text) = scalar(value) {
         return Ok(EnvValue::Literal(text));
     }
-    let name = tagged(value, "Ref").context("neither a literal nor a !Ref")?;
+    if let Value::Tagged(tagged) = value
+        && (tagged.tag == "Sub" || tagged.tag == "If")
+    {
+        return Ok(EnvValue::Cloud);
+    }
+    let name = tagged(value, "Ref").context("neither a literal nor a !Ref, !Sub or !If")?;
     if let Some(parameter) = document.parameters.get(name) {
         return Ok(EnvValue::Parameter { name: name.to_owned(), default: parameter.default.as_ref().and_then(scalar) });
     }
@@ -269,6 +285,16 @@ fn env_value(document: &Document, value: &Value) -> Result<EnvValue> {
         Some(kind) => bail!("!Ref {name} is a {kind}, only queues can be referred to"),
         None => bail!("!Ref {name} is neither a parameter nor a resource"),
     }
+}
+
+/// A number that stands here, or as the default of the parameter that is named here.
+fn number(document: &Document, value: Option<&Value>, otherwise: u32) -> Result<u32> {
+    let Some(value) = value else { return Ok(otherwise) };
+    let text = match tagged(value, "Ref") {
+        None => scalar(value),
+        Some(name) => document.parameters.get(name).and_then(|parameter| parameter.default.as_ref()).and_then(scalar),
+    };
+    text.and_then(|text| text.parse().ok()).context("expected a number, or a parameter whose default is one")
 }
 
 /// The resource of `!GetAtt Resource.Arn`.

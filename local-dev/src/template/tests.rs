@@ -42,7 +42,9 @@ fn reads_the_functions_of_our_template() {
     assert_eq!(job.timeout, Duration::from_secs(900));
     assert_eq!(job.environment["EXECUTIONS_QUEUE_URL"], EnvValue::QueueUrl("ExecutionsQueue".to_owned()));
     assert_eq!(job.environment["DATABASE_URL"], EnvValue::Parameter { name: "DatabaseUrl".to_owned(), default: None });
+    assert_eq!(job.environment["ENCRYPTION_KEY"], EnvValue::Cloud);
     assert!(!template.function("migrate").unwrap().environment.contains_key("ENCRYPTION_KEY"));
+    assert_eq!(template.mappings.iter().find(|it| it.queue == "ExecutionsQueue").unwrap().max_concurrency, 10);
 }
 
 #[test]
@@ -137,4 +139,29 @@ fn says_where_a_template_does_not_fit() {
     let text = SPECIFICITY.replace("Type: HttpApi, Properties: {}", "Type: SNS");
     let error = Template::parse(&text).unwrap_err();
     assert_eq!(format!("{error:#}"), "resource F: event E: events of type SNS cannot run locally");
+}
+
+const MAPPING: &str = r#"
+Parameters:
+  Copies: { Type: Number, Default: 3 }
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Metadata: { BuildProperties: { Binary: f } }
+    Properties:
+      Events:
+        Q:
+          Type: SQS
+          Properties: { Queue: !GetAtt Q.Arn, BatchSize: 5, ScalingConfig: { MaximumConcurrency: !Ref Copies } }
+  Q: { Type: AWS::SQS::Queue }
+"#;
+
+#[test]
+fn a_number_may_be_the_default_of_a_parameter() {
+    let mapping = &Template::parse(MAPPING).unwrap().mappings[0];
+    assert_eq!((mapping.batch_size, mapping.max_concurrency), (5, 3));
+    for (from, to) in [("Default: 3", "Default: many"), ("!Ref Copies", "!Ref Other"), ("!Ref Copies", "!Sub x")] {
+        let error = Template::parse(&MAPPING.replace(from, to)).unwrap_err();
+        assert!(format!("{error:#}").contains("expected a number"), "{error:#}");
+    }
 }

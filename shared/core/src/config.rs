@@ -159,7 +159,7 @@ pub struct EmbeddingConfig {
 }
 
 /// Everything that was wrong with the environment, one sentence each.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError(pub Vec<String>);
 
 impl fmt::Display for ConfigError {
