@@ -7,8 +7,7 @@ mod sender;
 use shared_core::{
     Db, Secret, Timestamp,
     config::Env,
-    embeddings,
-    migrations,
+    embeddings, migrations,
     secrets::Cipher,
     webhooks::{Destination, DestinationError, Recipient, find_destination},
 };
