@@ -1,5 +1,7 @@
 //! How many requests the hot operations make to a database server, held against the table in `docs/performance.md`.
 
+#![expect(clippy::unwrap_used, reason = "clippy takes helpers of integration tests for production code")]
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
