@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 use turso_serverless::{BatchResult, BatchStatement, Builder, Connection, Error, TransactionBehavior};
 
 use super::{DbError, Row, Rows, Statement, Value};
@@ -22,8 +22,9 @@ use crate::config::Secret;
 /// How long a connection is kept. A server forgets its stream sooner, which costs one request in vain, yet a new
 /// connection costs a TLS handshake and an HTTP client. Gateways close idle connections, but not as soon as this.
 const MAX_IDLE: Duration = Duration::from_secs(30);
-/// Idle connections that are kept for the next piece of work.
-const MAX_IDLE_CONNECTIONS: usize = 16;
+/// Requests of one process at a time, hence also its connections: a server has 128 streams for all processes, keeps each for
+/// ten seconds after its last use, and one function works on up to ten messages. The rest waits here for some milliseconds.
+const MAX_REQUESTS: usize = 4;
 /// How often a unit of work is tried.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -36,6 +37,7 @@ pub(super) struct RemoteDb {
     token: Option<Secret>,
     pub(super) patience: Duration,
     idle: Mutex<Vec<(Connection, Instant)>>,
+    requests: Semaphore,
 }
 
 /// Reads need no transaction; writes take the write lock at once.
@@ -60,7 +62,7 @@ pub(super) enum Effect {
 
 impl RemoteDb {
     pub(super) fn new(url: String, token: Option<Secret>) -> Self {
-        Self { url, token, patience: PATIENCE, idle: Mutex::new(Vec::new()) }
+        Self { url, token, patience: PATIENCE, idle: Mutex::new(Vec::new()), requests: Semaphore::new(MAX_REQUESTS) }
     }
 
     pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
@@ -128,6 +130,9 @@ impl RemoteDb {
         mode: Mode,
         deadline: Instant,
     ) -> Result<Vec<BatchResult>, Error> {
+        let turn = tokio::time::timeout_at(deadline, self.requests.acquire()).await.ok().and_then(Result::ok);
+        // Nothing was sent: the caller hears that the database is not available.
+        let _turn = turn.ok_or_else(|| Error::Busy("other requests of this process took too long".to_owned()))?;
         let (connection, is_reused) = self.connection().await?;
         let mut outcome = send(&connection, statements, mode, deadline).await;
         if is_reused && outcome.as_ref().is_err_and(is_about_the_stream) {
@@ -159,10 +164,7 @@ impl RemoteDb {
     }
 
     fn keep(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE_CONNECTIONS {
-            idle.push((connection, Instant::now()));
-        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push((connection, Instant::now()));
     }
 
     /// The error for the caller; a server that repeats the token does not make us repeat it.

@@ -70,13 +70,12 @@ async fn a_refused_write_costs_one_round_trip_and_no_connection() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expired_streams_are_replaced_unnoticed() {
     let (server, db, _folder) = warm().await;
-    // More idle connections than there are tries.
     server.latency(Duration::from_millis(300));
     let reads: Vec<_> = (0..8).map(|_| db.read(COUNT, params![])).collect();
     futures::future::try_join_all(reads).await.unwrap();
     server.latency(Duration::ZERO);
     let connections = server.connections();
-    assert!(connections >= 8, "{connections} connections");
+    assert!((4..=6).contains(&connections), "as many as one process may use at a time: {connections}");
 
     for round in 0..3 {
         server.expire_streams();
