@@ -391,7 +391,7 @@ async fn migrate(
                 bail!("The migration failed ({error}): see {MIGRATE}.log, or start afresh with --reset.")
             }
             DatabaseConfig::Remote { url, .. } => {
-                bail!("The migration of {url} failed ({error}): see {MIGRATE}.log; is DATABASE_AUTH_TOKEN right?")
+                bail!("The migration of {url} failed ({error}): see {MIGRATE}.log.")
             }
         },
     }
