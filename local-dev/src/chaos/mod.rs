@@ -1,10 +1,10 @@
 //! `cargo dev chaos`: does anything get lost when everything breaks?
 //!
 //! A real stack runs executions through deployments with webhooks, against a provider that follows a script
-//! ([`script`]): slow, limited, failing, hanging, talking nonsense. Meanwhile single processes of every job function are
-//! killed, the queue server loses its memory, and messages come twice ([`monkey`]). Afterwards the books are compared: the
-//! provider's ([`provider`]), the receiver's ([`receiver`]), the logs' ([`journal`]) and the database's ([`audit`]). The
-//! rules stand in [`verdict`]. The same seed tells the same story, as far as a story of killed processes repeats itself.
+//! (`script`): slow, limited, failing, hanging, talking nonsense. Meanwhile single processes of every job function are
+//! killed, the queue server loses its memory, and messages come twice (`monkey`). Afterwards the books are compared: the
+//! provider's (`provider`), the receiver's (`receiver`), the logs' (`journal`) and the database's (`audit`). The
+//! rules stand in `verdict`. The same seed tells the same story, as far as a story of killed processes repeats itself.
 
 mod audit;
 mod dice;
