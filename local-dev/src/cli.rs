@@ -42,6 +42,12 @@ pub struct StartArgs {
     /// Deletes database and logs first; secrets and tools stay
     #[arg(long)]
     pub reset: bool,
+    /// Uses the libSQL server at URL in place of a file, with the token in DATABASE_AUTH_TOKEN if it wants one
+    ///
+    /// It is migrated to the schema of this working copy. Secrets still come from the data directory: keys that another
+    /// installation stored cannot be read without its encryption key.
+    #[arg(long, value_name = "URL", conflicts_with = "reset")]
+    pub database: Option<String>,
     /// Builds with optimisation
     #[arg(long)]
     pub release: bool,
@@ -205,6 +211,10 @@ mod tests {
         let cli = Cli::parse_from(["cargo dev", "--demo", "--port", "3001"]);
         assert!(cli.command.is_none() && cli.start.demo && cli.start.port == 3001);
         assert!(Cli::try_parse_from(["cargo dev", "--port", "0"]).is_err());
+        let cli = Cli::parse_from(["cargo dev", "--database", "http://127.0.0.1:8080"]);
+        assert_eq!(cli.start.database.as_deref(), Some("http://127.0.0.1:8080"));
+        let deleting = ["cargo dev", "--database", "http://127.0.0.1:8080", "--reset"];
+        assert!(Cli::try_parse_from(deleting).is_err(), "a server's data is not deleted");
         let cli = Cli::parse_from(["cargo dev", "bench", "pipeline", "--json", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Pipeline(_) })));
         let cli = Cli::parse_from(["cargo dev", "bench", "admission", "--rounds", "3", "--debug"]);

@@ -102,9 +102,7 @@ fn log_line(function: &str, text: &str) -> Option<Line> {
     let Ok(Value::Object(fields)) = serde_json::from_str::<Value>(text) else { return compiler_line(text) };
     let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let details = || {
-        let shown = fields.iter().filter(|(name, _)| {
-            !matches!(name.as_str(), "timestamp" | "level" | "target" | "message" | "job.name" | "span" | "spans")
-        });
+        let shown = fields.iter().filter(|(name, _)| is_for_people(name));
         shown.map(|(name, value)| match value {
             Value::String(text) => format!(" {name}={text}"),
             other => format!(" {name}={other}"),
@@ -113,7 +111,7 @@ fn log_line(function: &str, text: &str) -> Option<Line> {
     if field("message") == "job ended" {
         let (kind, mood) = match field("outcome") {
             "retry" => ("retry", Mood::Odd),
-            "failed" | "lost" => ("job", Mood::Odd),
+            "failed" | "terminated" | "lost" | "handed-back" => ("job", Mood::Odd),
             _ => ("job", Mood::Good),
         };
         return Some(Line { kind, text: format!("{}{}", field("job.name"), details().collect::<String>()), mood });
@@ -129,6 +127,13 @@ fn log_line(function: &str, text: &str) -> Option<Line> {
     };
     let text = format!("{function}: {}{}", field("message"), details().collect::<String>());
     Some(Line { kind, text, mood })
+}
+
+/// Whether a member of a log line tells a person something; the others are for machines, metrics among them.
+fn is_for_people(name: &str) -> bool {
+    const OTHERS: [&str; 9] =
+        ["timestamp", "level", "target", "message", "job.name", "span", "spans", "trace.id", "_aws"];
+    !OTHERS.contains(&name) && !name.starts_with("outcome_")
 }
 
 /// Output of cargo and of `cargo lambda watch` itself.
@@ -160,9 +165,9 @@ mod tests {
 
     #[test]
     fn ended_jobs_and_trouble_are_shown() {
-        let ended = r#"{"timestamp":"t","level":"INFO","message":"job ended","job.name":"execution","attempt":1,"outcome":"completed","target":"x"}"#;
+        let ended = r#"{"timestamp":"t","level":"INFO","message":"job ended","job.name":"execution","attempt":1,"outcome":"completed","outcome_completed":1,"_aws":{},"target":"x"}"#;
         assert_eq!(shown(ended), Some(("job", "execution attempt=1 outcome=completed".to_owned())));
-        assert_eq!(shown(&ended.replace("completed", "retry")).map(|(kind, _)| kind), Some("retry"));
+        assert_eq!(shown(&ended.replace("\"completed\"", "\"retry\"")).map(|(kind, _)| kind), Some("retry"));
         let warning = r#"{"level":"WARN","message":"lease not extended","error":"busy"}"#;
         assert_eq!(shown(warning), Some(("warning", "job-execution: lease not extended error=busy".to_owned())));
         assert_eq!(

@@ -3,6 +3,7 @@
 use std::{fs, io::ErrorKind, path::Path, time::Instant};
 
 use anyhow::{Context, Result};
+use shared_core::config::DatabaseConfig;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     cli::StartArgs,
     console,
     demo::MODELS,
-    stack::{DATABASE_FILE, DemoOptions, LOG_DIR, Runtime, Stack, StackOptions, lock},
+    stack::{DATABASE_FILE, DemoOptions, LOG_DIR, Runtime, Stack, StackOptions, database_at, lock},
 };
 
 /// Runs until Ctrl-C or SIGTERM.
@@ -19,6 +20,7 @@ pub async fn run(args: StartArgs) -> Result<()> {
     let root = workspace_root()?;
     let data_dir = args.data.clone().unwrap_or_else(|| root.join(".dev"));
     let reporter = console::reporter();
+    let database = args.database.as_deref().map(database_at).transpose()?;
     if args.reset {
         reset(&data_dir)?;
         reporter.step("Database and logs are deleted");
@@ -26,6 +28,7 @@ pub async fn run(args: StartArgs) -> Result<()> {
     let options = StackOptions {
         root,
         data_dir,
+        database,
         runtime: if args.host { Runtime::Host } else { Runtime::Watch },
         port: args.port,
         release: args.release,
@@ -80,7 +83,13 @@ fn summary(stack: &Stack, args: &StartArgs, started: Instant) -> String {
         row("Application", format!("{url}/ (from {})", ui.display()));
     }
     row("API", format!("{url}/api/v1, described at {url}/api/json-schema"));
-    row("Database", stack.database().display().to_string());
+    row(
+        "Database",
+        match stack.database() {
+            DatabaseConfig::File(path) => path.display().to_string(),
+            DatabaseConfig::Remote { url, .. } => url.clone(),
+        },
+    );
     row("Logs", stack.log_dir().display().to_string());
     row("Queues", stack.queues().endpoint());
     row("Functions", if args.host { "prebuilt, on the runtime host" } else { "rebuilt when you edit them" }.to_owned());

@@ -5,11 +5,14 @@ use local_dev::{
     report::Reporter,
 };
 
-#[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_lost_while_processes_die_and_the_queue_forgets() {
+use crate::place::{Place, at_both_places};
+
+at_both_places!(nothing_is_lost_while_processes_die_and_the_queue_forgets);
+
+async fn nothing_is_lost_while_processes_die_and_the_queue_forgets(place: Place) {
     let args = ChaosArgs { seed: 1, executions: 100, kills: 10, concurrency: 20, release: false, json: None };
-    let data = tempfile::tempdir().unwrap();
-    let ran = chaos::run(&args, data.path(), &Reporter::silent(), false).await;
+    let data = tempfile::tempdir().expect("a temporary folder");
+    let ran = chaos::run(&args, data.path(), place.database(), &Reporter::silent(), false).await;
     if !ran.as_ref().is_ok_and(|outcome| outcome.passed) {
         let kept = data.keep();
         panic!(

@@ -6,12 +6,15 @@ use local_dev::stack::{Stack, StackOptions};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::place::Place;
+
 /// A running system and somebody who is signed in.
 pub(crate) struct Session {
     pub(crate) stack: Stack,
     http: reqwest::Client,
     token: String,
     _data: TempDir,
+    _place: Place,
 }
 
 /// How long anything may take before a test gives up; machines can be slow.
@@ -24,6 +27,15 @@ pub(crate) const IMPATIENT: [(&str, &str); 3] =
 impl Session {
     /// Starts a system whose vendors are at `vendor_url` (the demo provider when absent) and registers the first admin.
     pub(crate) async fn start(vendor_url: Option<String>, adjust: impl FnOnce(&mut StackOptions)) -> Self {
+        Self::start_at(Place::of_this_run().await, vendor_url, adjust).await
+    }
+
+    /// The same, with its data at this place.
+    pub(crate) async fn start_at(
+        place: Place,
+        vendor_url: Option<String>,
+        adjust: impl FnOnce(&mut StackOptions),
+    ) -> Self {
         let data = tempfile::tempdir().expect("a temporary folder");
         let mut options = StackOptions::quiet(data.path()).expect("the workspace is found");
         options.env.extend(IMPATIENT.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -32,10 +44,11 @@ impl Session {
             let variables = ["OLLAMA_BASE_URL", "OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"];
             options.env.extend(variables.map(|name| (name.to_owned(), url.clone())));
         }
+        place.apply(&mut options);
         adjust(&mut options);
         let stack = Stack::start(options).await.expect("the system starts");
         let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let mut session = Self { stack, http, token: String::new(), _data: data };
+        let mut session = Self { stack, http, token: String::new(), _data: data, _place: place };
         let admin = json!({"email": "ada@example.com", "name": "Ada", "password": "correct horse"});
         let registered = session.post("/api/v1/auth/register-first-admin", &admin).await;
         session.token = registered["token"].as_str().expect("a token").to_owned();

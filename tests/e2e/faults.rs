@@ -12,7 +12,12 @@ use local_dev::stack::StackOptions;
 use serde_json::json;
 use shared_testing::vendor::{self, FakeVendor, Reply};
 
-use crate::client::{PATIENCE, Session};
+use crate::{
+    client::{PATIENCE, Session},
+    place::{Place, at_both_places},
+};
+
+at_both_places!(a_worker_killed_after_claiming_is_replaced);
 
 const GENERATE: &str = "/api/generate";
 
@@ -23,11 +28,10 @@ async fn ollama() -> FakeVendor {
     vendor
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_worker_killed_after_claiming_is_replaced() {
+async fn a_worker_killed_after_claiming_is_replaced(place: Place) {
     let vendor = ollama().await;
     vendor.enqueue("POST", GENERATE, Reply::hang());
-    let session = Session::start(Some(vendor.url()), |_| ()).await;
+    let session = Session::start_at(place, Some(vendor.url()), |_| ()).await;
     session.add_provider("ollama").await;
     let ids = session.run_text("Say hello", &["ollama:demo:latest"]).await;
     wait_for_calls(&vendor, 1).await;

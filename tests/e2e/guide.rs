@@ -4,11 +4,15 @@ use std::process::Command;
 
 use local_dev::stack::{Stack, StackOptions};
 
+use crate::place::Place;
+
 /// Runs the shell examples against a fresh system and gives what they printed.
 async fn run_examples(script: &str) -> String {
     let data = tempfile::tempdir().expect("a temporary folder");
-    let stack = Stack::start(StackOptions::quiet(data.path()).expect("the workspace is found")).await;
-    let stack = stack.expect("the system starts");
+    let mut options = StackOptions::quiet(data.path()).expect("the workspace is found");
+    let place = Place::of_this_run().await;
+    place.apply(&mut options);
+    let stack = Stack::start(options).await.expect("the system starts");
     let script = format!("set -o pipefail\n{}", script.replace("http://127.0.0.1:3000", &stack.base_url()));
     let run = tokio::task::spawn_blocking(move || Command::new("bash").args(["-euc", &script]).output());
     let output = run.await.expect("the thread ends").expect("bash starts");

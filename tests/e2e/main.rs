@@ -1,4 +1,4 @@
-//! Runs over real processes: the functions as Lambda would run them, a real SQS-protocol server, a real database file.
+//! Runs over real processes: the functions as Lambda would run them, a real SQS-protocol server, a real database.
 //!
 //! The first run prepares the tools and builds the functions; later ones start in seconds.
 
@@ -7,5 +7,6 @@ mod client;
 mod faults;
 mod guide;
 mod main_job;
+mod place;
 mod properties;
 mod typescript;

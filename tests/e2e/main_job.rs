@@ -3,11 +3,15 @@
 use serde_json::json;
 use shared_testing::vendor::{self, FakeVendor};
 
-use crate::client::Session;
+use crate::{
+    client::Session,
+    place::{Place, at_both_places},
+};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn from_registration_to_a_result_with_the_demo_provider() {
-    let session = Session::start(None, |options| options.redeliver_every = Some(2)).await;
+at_both_places!(from_registration_to_a_result_with_the_demo_provider);
+
+async fn from_registration_to_a_result_with_the_demo_provider(place: Place) {
+    let session = Session::start_at(place, None, |options| options.redeliver_every = Some(2)).await;
     session.add_provider("ollama").await;
     let schema = json!({"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]});
     let prompt = json!({"name": "greeting", "prompt": "Greet {{name}} & family.", "json_schema_input": schema});

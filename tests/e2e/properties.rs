@@ -5,10 +5,15 @@ use local_dev::{
     stack::Stack,
 };
 
+use crate::place::Place;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_to_thousands_of_made_up_requests_is_as_documented() {
     let (data, tally) = (tempfile::tempdir().unwrap(), Tally::default());
-    let stack = Stack::start(fuzz::options(data.path(), &tally).unwrap()).await.unwrap();
+    let mut options = fuzz::options(data.path(), &tally).unwrap();
+    let place = Place::of_this_run().await;
+    place.apply(&mut options);
+    let stack = Stack::start(options).await.unwrap();
     let outcome = fuzz::run(&stack, FuzzArgs { seed: 1, examples: 10, release: false }).await.unwrap();
     stack.shutdown().await;
     assert!(outcome.passed, "{}", outcome.text);

@@ -8,6 +8,8 @@ use std::{
 
 use local_dev::stack::{Stack, StackOptions};
 
+use crate::place::Place;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_typescript_program_goes_from_the_first_account_to_a_result() {
     let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/typescript");
@@ -15,7 +17,10 @@ async fn a_typescript_program_goes_from_the_first_account_to_a_result() {
     tokio::task::spawn_blocking(move || build(&building)).await.unwrap();
 
     let data = tempfile::tempdir().unwrap();
-    let stack = Stack::start(StackOptions::quiet(data.path()).unwrap()).await.unwrap();
+    let mut options = StackOptions::quiet(data.path()).unwrap();
+    let place = Place::of_this_run().await;
+    place.apply(&mut options);
+    let stack = Stack::start(options).await.unwrap();
     let mut node = Command::new("node");
     node.current_dir(&client).arg("dist/examples/journey.js").env("API_URL", stack.base_url());
     let output = tokio::task::spawn_blocking(move || run(&mut node)).await.unwrap();

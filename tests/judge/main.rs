@@ -9,6 +9,7 @@ mod cases;
 mod mistakes;
 mod requests;
 mod sdks;
+mod voyage;
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use tokio::sync::OnceCell;
 use crate::{cases, client, generate_path, mistakes, sdks};
 
 /// A request as the judge reads it.
-fn told(case: &str, vendor: ProviderName, request: &ReceivedRequest) -> Value {
+pub(crate) fn told(case: &str, vendor: &str, request: &ReceivedRequest) -> Value {
     let headers: Map<String, Value> = request
         .headers
         .iter()
@@ -24,7 +24,7 @@ fn told(case: &str, vendor: ProviderName, request: &ReceivedRequest) -> Value {
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
     json!({
-        "case": case, "vendor": vendor.as_str(), "method": request.method, "path": request.path, "query": query,
+        "case": case, "vendor": vendor, "method": request.method, "path": request.path, "query": query,
         "headers": headers, "body": request.json()
     })
 }
@@ -58,7 +58,7 @@ async fn sent(name: ProviderName) -> Vec<Value> {
     for (case, request) in cases::requests(name) {
         vendor.forget_requests();
         client.generate(&request).await.unwrap_or_else(|error| panic!("{case}: {error}"));
-        told_all.extend(vendor.requests().iter().map(|request| told(&case, name, request)));
+        told_all.extend(vendor.requests().iter().map(|request| told(&case, name.as_str(), request)));
     }
     vendor.forget_requests();
     vendor.on("GET", "/v1beta/models", gemini::models_page(["gemini-a"], Some("two")));
@@ -68,8 +68,11 @@ async fn sent(name: ProviderName) -> Vec<Value> {
     vendor.on("GET", "/v1/models", anthropic::models_page(["claude-chat"], true));
     client.check().await.expect("the vendor is there");
     client.models().await.expect("a list of models");
-    let light: Vec<Value> =
-        vendor.requests().iter().map(|request| told(&format!("{name} list or check"), name, request)).collect();
+    let light: Vec<Value> = vendor
+        .requests()
+        .iter()
+        .map(|request| told(&format!("{name} list or check"), name.as_str(), request))
+        .collect();
     assert!(light.len() >= 2);
     told_all.extend(light);
     told_all

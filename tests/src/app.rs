@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use shared_core::{
     Db, ProviderName, Timestamp,
     api_keys::{self, ApiKey, ApiKeyStatus, Scope},
-    config::{self, Env},
+    config::{self, DatabaseConfig, Env},
+    db::Statement,
     executions::pipeline,
     ids, migrations, passwords,
     secrets::digest,
@@ -26,7 +27,10 @@ use shared_core::{
 };
 use shared_http::{App, Edge, openapi::document, service};
 use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::WebhookDelivery};
-use shared_testing::vendor::{FakeVendor, Reply, anthropic, ollama, openai};
+use shared_testing::{
+    hrana::HranaServer,
+    vendor::{FakeVendor, Reply, anthropic, ollama, openai},
+};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use utoipa_axum::router::OpenApiRouter;
@@ -97,6 +101,7 @@ pub struct TestApp {
     edge: Edge,
     functions: Vec<(&'static str, OpenApiRouter)>,
     tokens: Mutex<BTreeMap<String, String>>,
+    database: DatabaseConfig,
     _folder: TempDir,
 }
 
@@ -104,8 +109,14 @@ impl TestApp {
     /// An empty installation: migrated, without accounts.
     pub async fn empty() -> Self {
         let app = Self::over("test.db", &[]).await;
-        migrations::migrate(&app.db).await.expect("migrations apply");
+        app.migrate().await;
         app
+    }
+
+    /// Applies every migration, as the function `migrate` does.
+    async fn migrate(&self) {
+        let db = Db::new(&self.database);
+        migrations::migrate(&db).await.expect("migrations apply");
     }
 
     /// An installation with an admin whose token it gives, and with a queue that takes every message.
@@ -128,9 +139,41 @@ impl TestApp {
     /// An installation with an admin whose token it gives, and with these variables in place of the usual ones.
     pub async fn with_variables(special: &[(&str, &str)]) -> (Self, String) {
         let app = Self::over("test.db", special).await;
-        migrations::migrate(&app.db).await.expect("migrations apply");
+        app.migrate().await;
         let token = app.sign_up("admin@example.com", Role::Admin).await;
         (app, token)
+    }
+
+    /// The same as [`with_receiver`](Self::with_receiver), with its data at a server that speaks the remote protocol and a
+    /// queue that takes every message.
+    pub async fn at_server() -> (Self, String, TestQueue, HranaServer) {
+        let (folder, queue) = (tempfile::tempdir().expect("a temporary folder"), TestQueue::start().await);
+        let server = HranaServer::start(folder.path().join("served.db")).await;
+        server.require_token(KEY);
+        let special = [
+            ("DATABASE_URL", &*server.url()),
+            ("DATABASE_AUTH_TOKEN", KEY),
+            ("AWS_ENDPOINT_URL_SQS", &*queue.url()),
+            ("WEBHOOK_ALLOW_HTTP", "true"),
+            ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true"),
+        ];
+        let (mut app, token) = Self::with_variables(&special).await;
+        app._folder = folder;
+        app.receiver.on("POST", "/hook", Reply::status(204));
+        app.play_vendors(&token).await;
+        (app, token, queue, server)
+    }
+
+    /// An installation whose newest migration has not been applied, and its database for who may work with it all the same.
+    pub async fn before_the_newest_migration() -> (Self, Db) {
+        let app = Self::over("test.db", &[]).await;
+        app.migrate().await;
+        let db = Db::new(&app.database);
+        // The record is what counts; what the migration did stays.
+        let forget = "DELETE FROM schema_migrations WHERE version = ?1";
+        let newest = shared_core::params![migrations::NEEDED_VERSION];
+        db.write(vec![Statement::new(forget, newest)]).await.expect("the database answers");
+        (app, db)
     }
 
     /// An installation whose database cannot be reached.
@@ -163,6 +206,7 @@ impl TestApp {
             edge: service(merged(functions.clone()), &app),
             functions,
             tokens: Mutex::default(),
+            database: config::load_from(env(), Env::database).expect("a complete configuration"),
             _folder: folder,
         }
     }
@@ -349,7 +393,7 @@ impl TestApp {
 }
 
 /// A call of a function with time enough for a test.
-pub(crate) fn invocation() -> Invocation {
+pub fn invocation() -> Invocation {
     Invocation::new(Duration::from_secs(60), Shutdown::new(Duration::ZERO))
 }
 

@@ -9,7 +9,7 @@ mod log;
 mod queue;
 mod redact;
 
-pub use app::{KEY, PASSWORD, SIGNATURE_KEY, TestApp, Vendors, environment};
+pub use app::{KEY, PASSWORD, SIGNATURE_KEY, TestApp, Vendors, environment, invocation};
 pub use http::{Answer, Call};
 pub use log::CaughtLog;
 pub use queue::TestQueue;

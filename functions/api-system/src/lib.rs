@@ -12,7 +12,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use shared_core::{Timestamp, prompts, settings};
+use shared_core::{Timestamp, db::DbError, prompts, settings};
 use shared_http::{ApiResult, App, Data};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -41,7 +41,7 @@ enum Health {
 
 #[derive(Serialize, ToSchema)]
 struct HealthStatus {
-    /// `unhealthy` when the database cannot be reached.
+    /// `unhealthy` when the database cannot be reached or used.
     #[schema(inline)]
     status: Health,
     timestamp: Timestamp,
@@ -49,11 +49,11 @@ struct HealthStatus {
     #[schema(minimum = 0)]
     uptime: f64,
     version: &'static str,
-    /// `ok`, or `unreachable`.
+    /// `ok`, `unreachable`, or `outdated` while it waits for migrations.
     database: &'static str,
 }
 
-/// `GET /api/health`: 200 while the database answers, else 503.
+/// `GET /api/health`: 200 while the database answers and has the schema that this version needs, else 503.
 #[utoipa::path(
     get, path = "/api/health", operation_id = "getHealth", tag = "system",
     responses((status = 200, body = HealthStatus), (status = 503, body = HealthStatus))
@@ -63,8 +63,9 @@ async fn get_health(State(app): State<App>) -> Response {
     let (code, status, database) = match app.db.read("SELECT 1 AS one", Vec::new()).await {
         Ok(_) => (StatusCode::OK, Health::Healthy, "ok"),
         Err(error) => {
-            tracing::error!(%error, "the database cannot be reached");
-            (StatusCode::SERVICE_UNAVAILABLE, Health::Unhealthy, "unreachable")
+            tracing::error!(%error, "the database cannot be used");
+            let database = if let DbError::OldSchema { .. } = error { "outdated" } else { "unreachable" };
+            (StatusCode::SERVICE_UNAVAILABLE, Health::Unhealthy, database)
         }
     };
     let body = HealthStatus { status, timestamp: Timestamp::now(), uptime, version: "1.0.0", database };

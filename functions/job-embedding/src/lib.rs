@@ -4,6 +4,7 @@ use shared_core::{
     Db, Timestamp,
     config::{EmbeddingConfig, Env, Secret},
     jobs::pipeline::End,
+    migrations,
     secrets::Cipher,
     settings::{self, ServiceName},
 };
@@ -27,7 +28,7 @@ pub fn read(env: &mut Env) -> Option<JobFunction<Embedder>> {
     let (database, key, jobs, config) = (env.database(), env.encryption_key(), env.jobs(), env.embeddings());
     let queues = Queues::read(env, &[GenerateEmbedding::KIND, WebhookDelivery::KIND]);
     let voyage_ai = config.and_then(|config| VoyageAi::read(env, config.timeout));
-    let db = Db::new(&database?);
+    let db = migrations::current_database(&database?);
     let dispatcher = Dispatcher::new(db.clone(), queues?);
     let embedder = Embedder { db, cipher: Cipher::new(&key?), voyage_ai: voyage_ai?, config: config? };
     Some(JobFunction::new(embedder, dispatcher, jobs?))

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use shared_core::{
-    Db, Timestamp,
+    Timestamp,
     config::{Env, ExecutionConfig},
     db::DbError,
     executions::{
@@ -11,6 +11,7 @@ use shared_core::{
         pipeline::{self, Claim},
         prepare,
     },
+    migrations,
     secrets::Cipher,
 };
 use shared_jobs::{
@@ -37,7 +38,7 @@ impl Worker {
             (env.database(), env.encryption_key(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
         let config = env.executions();
         let providers = config.as_ref().and_then(|config| read_providers(env, config));
-        let (db, cipher, config) = (Db::new(&database?), Cipher::new(&key?), config?);
+        let (db, cipher, config) = (migrations::current_database(&database?), Cipher::new(&key?), config?);
         let dispatcher = Dispatcher::new(db.clone(), queues?);
         let runner = Runner::new(Executions::new(dispatcher.clone(), config.clone()));
         Some(Self { registry: Registry::new(db, cipher, providers?), dispatcher, runner, config })

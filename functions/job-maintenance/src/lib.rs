@@ -18,6 +18,7 @@ use shared_core::{
     Db, Timestamp,
     config::{Env, ExecutionConfig, JobConfig, RetentionConfig},
     db::DbError,
+    migrations,
 };
 use shared_jobs::{
     Dispatcher, JobType, Queues,
@@ -110,13 +111,13 @@ impl Maintenance {
         let queues = Queues::read(env, &[EXECUTION, WebhookDelivery::KIND, GenerateEmbedding::KIND]);
         let database = env.database();
         let (executions, jobs, retention) = (env.executions(), env.jobs(), env.retention());
-        let db = Db::new(&database?);
+        let db = migrations::current_database(&database?);
         let dispatcher = Dispatcher::new(db.clone(), queues?);
         Some(Self { db, dispatcher, executions: executions?, jobs: jobs?, retention: retention? })
     }
 
     /// One round; no duty is begun after `until`. A duty that fails does not keep the others from their work; the first
-    /// failure is that of the round.
+    /// failure is that of the round. On a schema that is too old nothing is done.
     pub async fn run(&self, now: Timestamp, until: Option<Instant>) -> Result<Report, DbError> {
         let (mut report, mut failure) = (Report::default(), None);
         for duty in Duty::ALL {
@@ -126,6 +127,10 @@ impl Maintenance {
             }
             // Boxed, or the compiler has to lay out all duties within each other.
             if let Err(error) = Box::pin(self.perform(duty, now, &mut report)).await {
+                if let DbError::OldSchema { .. } = error {
+                    tracing::error!(job.name = "maintenance", %error, "no round before the migrations");
+                    return Err(error);
+                }
                 tracing::error!(job.name = "maintenance", ?duty, %error, "duty failed, the next round tries again");
                 failure.get_or_insert(error);
             }

@@ -7,7 +7,7 @@ mod sender;
 use shared_core::{
     Db, Secret, Timestamp,
     config::Env,
-    embeddings,
+    embeddings, migrations,
     secrets::Cipher,
     webhooks::{Destination, DestinationError, Recipient, find_destination},
 };
@@ -24,7 +24,7 @@ pub type Worker = JobFunction<Deliveries>;
 pub fn read(env: &mut Env) -> Option<Worker> {
     let (database, key, queues) = (env.database(), env.encryption_key(), Queues::read(env, &[WebhookDelivery::KIND]));
     let (installation_key, targets, jobs) = (env.webhook_signature_key(), env.webhook_targets(), env.jobs());
-    let db = Db::new(&database?);
+    let db = migrations::current_database(&database?);
     let deliveries = Deliveries {
         db: db.clone(),
         cipher: Cipher::new(&key?),

@@ -6,7 +6,7 @@ use shared_core::{
     Db,
     config::{ConfigError, DatabaseConfig},
     db::Statement,
-    migrations::{MIGRATIONS, schema_version},
+    migrations::MIGRATIONS,
     params,
 };
 
@@ -86,7 +86,7 @@ async fn a_deployment_gets_the_schema_and_hears_of_it() {
     let receiver = Receiver::default();
     let url = receiver.start().await;
     handle(Ok(&db), request("Create", &url)).await.unwrap();
-    assert_eq!(schema_version(&db).await.unwrap(), all());
+    assert_eq!(db.schema_version().await.unwrap(), all());
     let expected = json!({
         "Status": "SUCCESS",
         "PhysicalResourceId": "database-schema",
@@ -121,7 +121,7 @@ async fn deleting_the_stack_leaves_the_database_alone() {
     handle(Ok(&db), request("Delete", &url)).await.unwrap();
     let problem = ConfigError(vec!["DATABASE_URL is not set".to_owned()]);
     handle(Err(&problem), request("Delete", &url)).await.unwrap();
-    assert_eq!(schema_version(&db).await.unwrap(), 0);
+    assert_eq!(db.schema_version().await.unwrap(), 0);
     assert!(receiver.answers().iter().all(|answer| answer["Status"] == "SUCCESS"));
     assert_eq!(receiver.answers().len(), 2);
 }

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
-use shared_core::{Db, config::DatabaseConfig};
+use shared_core::Db;
 
 use crate::{
     api::Api,
@@ -62,7 +62,7 @@ impl System<'_> {
 
     async fn set_up<'a>(stack: &'a Stack, args: &BenchArgs, progress: Reporter) -> Result<System<'a>> {
         let demo = stack.demo().context("the demo model server is missing")?;
-        let db = Db::new(&DatabaseConfig::File(stack.database().to_owned()));
+        let db = Db::new(stack.database());
         let api = Api::register(stack.base_url()).await?;
         for setting in [
             json!({"type": "provider-limits", "data": {"provider": "ollama", "max_running": args.concurrency}}),

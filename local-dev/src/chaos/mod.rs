@@ -1,10 +1,10 @@
 //! `cargo dev chaos`: does anything get lost when everything breaks?
 //!
 //! A real stack runs executions through deployments with webhooks, against a provider that follows a script
-//! ([`script`]): slow, limited, failing, hanging, talking nonsense. Meanwhile single processes of every job function are
-//! killed, the queue server loses its memory, and messages come twice ([`monkey`]). Afterwards the books are compared: the
-//! provider's ([`provider`]), the receiver's ([`receiver`]), the logs' ([`journal`]) and the database's ([`audit`]). The
-//! rules stand in [`verdict`]. The same seed tells the same story, as far as a story of killed processes repeats itself.
+//! (`script`): slow, limited, failing, hanging, talking nonsense. Meanwhile single processes of every job function are
+//! killed, the queue server loses its memory, and messages come twice (`monkey`). Afterwards the books are compared: the
+//! provider's (`provider`), the receiver's (`receiver`), the logs' (`journal`) and the database's (`audit`). The
+//! rules stand in `verdict`. The same seed tells the same story, as far as a story of killed processes repeats itself.
 
 mod audit;
 mod dice;
@@ -104,7 +104,7 @@ pub struct Outcome {
 /// Runs, prints the verdict, and fails unless every rule holds. The data stays where something went wrong.
 pub async fn command(args: ChaosArgs) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("chaos-").tempdir().context("no temporary directory")?;
-    let ran = run(&args, dir.path(), &console::reporter(), true).await;
+    let ran = run(&args, dir.path(), None, &console::reporter(), true).await;
     let passed = ran.as_ref().is_ok_and(|outcome| outcome.passed);
     let kept = (!passed).then(|| dir.keep());
     let kept_at = || kept.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
@@ -120,8 +120,15 @@ pub async fn command(args: ChaosArgs) -> Result<()> {
     Ok(())
 }
 
-/// One run on a stack of its own in `data_dir`, with cargo's own output while building if `show_build`.
-pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter, show_build: bool) -> Result<Outcome> {
+/// One run on a stack of its own in `data_dir`, with cargo's own output while building if `show_build`. The data lives in a
+/// file there, or in a `database` that holds nothing yet.
+pub async fn run(
+    args: &ChaosArgs,
+    data_dir: &Path,
+    database: Option<DatabaseConfig>,
+    reporter: &Reporter,
+    show_build: bool,
+) -> Result<Outcome> {
     let dice = Dice::new(args.seed);
     let (provider, receiver) = (ScriptedProvider::start(dice).await?, Receiver::start(dice).await?);
     let journal = Journal::default();
@@ -131,6 +138,7 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter, show_bu
         release: args.release,
         show_build,
         demo: None,
+        database,
         env,
         redeliver_every: Some(REDELIVER_EVERY),
         maintenance_interval: Duration::from_secs(1),
@@ -138,7 +146,7 @@ pub async fn run(args: &ChaosArgs, data_dir: &Path, reporter: &Reporter, show_bu
         ..StackOptions::quiet(data_dir)?
     };
     let stack = Stack::start(options).await?;
-    let db = Db::new(&DatabaseConfig::File(stack.database().to_owned()));
+    let db = Db::new(stack.database());
     let started = Instant::now();
     let progress = Progress::new(args.executions);
     let scene = Scene { args, dice, provider: &provider, receiver: &receiver, progress: &progress };

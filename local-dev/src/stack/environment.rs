@@ -3,17 +3,15 @@
 //! The template says which variables exist; here they get their local values. What the caller
 //! gives comes on top, for every function.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use shared_core::config::{self, DatabaseConfig, Env};
 
 use crate::{
     sqs::{CREDENTIAL, REGION},
     template::{EnvValue, Function},
 };
-
-/// Variables that only make sense in the cloud.
-const NOT_LOCAL: [&str; 1] = ["DATABASE_AUTH_TOKEN"];
 
 /// What the template forbids in the cloud and a laptop needs: receivers of webhooks on this machine, without TLS.
 const OPENED: [&str; 2] = ["WEBHOOK_ALLOW_HTTP", "WEBHOOK_ALLOW_PRIVATE_TARGETS"];
@@ -45,9 +43,23 @@ fn is_handed_on(name: &str) -> bool {
         || endings.iter().any(|ending| name.ends_with(ending))
 }
 
+/// The database server at `url`, with the token of `DATABASE_AUTH_TOKEN`. Only for a caller that was told the URL in so many
+/// words.
+pub(crate) fn database_at(url: &str) -> Result<DatabaseConfig> {
+    let token = Env::of_process().get("DATABASE_AUTH_TOKEN");
+    let variables = [("DATABASE_URL", Some(url.to_owned())), ("DATABASE_AUTH_TOKEN", token)];
+    let env = Env::new(variables.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+    match config::load_from(env, Env::database) {
+        Ok(database @ DatabaseConfig::Remote { .. }) => Ok(database),
+        Ok(DatabaseConfig::File(_)) | Err(_) => {
+            bail!("--database takes the address of a libSQL server: libsql://…, https://… or http://…")
+        }
+    }
+}
+
 /// The variables of our own process that functions are to see.
 ///
-/// The one place in this crate that reads the environment: it copies, and interprets nothing.
+/// This file is the one place in this crate that reads the environment: it copies, and interprets nothing.
 pub(super) fn inherited() -> BTreeMap<String, String> {
     let text =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -66,7 +78,7 @@ pub(super) fn inherited() -> BTreeMap<String, String> {
 
 /// Local values by variable name.
 pub(super) struct LocalValues<'a> {
-    pub(super) database: &'a Path,
+    pub(super) database: &'a DatabaseConfig,
     pub(super) secrets: &'a BTreeMap<String, String>,
     /// Where the queue server answers.
     pub(super) queue_endpoint: &'a str,
@@ -97,11 +109,17 @@ impl LocalValues<'_> {
     }
 
     fn value(&self, name: &str, value: &EnvValue) -> Result<Option<String>> {
-        if NOT_LOCAL.contains(&name) || self.given.contains_key(name) {
+        if self.given.contains_key(name) {
             return Ok(None);
         }
-        if name == "DATABASE_URL" {
-            return Ok(Some(format!("file:{}", self.database.display())));
+        match (name, self.database) {
+            ("DATABASE_URL", DatabaseConfig::File(path)) => return Ok(Some(format!("file:{}", path.display()))),
+            ("DATABASE_URL", DatabaseConfig::Remote { url, .. }) => return Ok(Some(url.clone())),
+            ("DATABASE_AUTH_TOKEN", DatabaseConfig::File(_)) => return Ok(None),
+            ("DATABASE_AUTH_TOKEN", DatabaseConfig::Remote { token, .. }) => {
+                return Ok(token.as_ref().map(|token| token.reveal().to_owned()));
+            }
+            _ => {}
         }
         if OPENED.contains(&name) {
             return Ok(Some("true".to_owned()));
@@ -126,7 +144,9 @@ impl LocalValues<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::{path::Path, time::Duration};
+
+    use shared_core::Secret;
 
     use super::*;
 
@@ -138,7 +158,19 @@ mod tests {
         EnvValue::Parameter { name: "P".to_owned(), default: default.map(str::to_owned) }
     }
 
+    fn local() -> DatabaseConfig {
+        DatabaseConfig::File("/data/local.db".into())
+    }
+
     fn environment(variables: &[(&str, EnvValue)], given: &[(&str, &str)]) -> Result<BTreeMap<String, String>> {
+        environment_over(&local(), variables, given)
+    }
+
+    fn environment_over(
+        database: &DatabaseConfig,
+        variables: &[(&str, EnvValue)],
+        given: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, String>> {
         let function = Function {
             name: "f".to_owned(),
             timeout: Duration::from_secs(1),
@@ -148,7 +180,7 @@ mod tests {
         let (secrets, queue_urls) =
             (map(&[("AUTH_SECRET_KEY", "s"), ("ENCRYPTION_KEY", "e")]), map(&[("Q", "http://q")]));
         let values = LocalValues {
-            database: Path::new("/data/local.db"),
+            database,
             secrets: &secrets,
             queue_endpoint: "http://sqs",
             queue_urls: &queue_urls,
@@ -182,13 +214,38 @@ mod tests {
     }
 
     #[test]
+    fn a_database_server_comes_with_its_token() {
+        let variables = [("DATABASE_URL", parameter(None)), ("DATABASE_AUTH_TOKEN", EnvValue::Cloud)];
+        let server = |token: Option<&str>| DatabaseConfig::Remote {
+            url: "http://127.0.0.1:8080".to_owned(),
+            token: token.map(Secret::new),
+        };
+        let url = ("DATABASE_URL", "http://127.0.0.1:8080");
+        assert_eq!(
+            environment_over(&server(Some("t")), &variables, &[]).unwrap(),
+            map(&[url, ("DATABASE_AUTH_TOKEN", "t")])
+        );
+        assert_eq!(environment_over(&server(None), &variables, &[]).unwrap(), map(&[url]));
+    }
+
+    #[test]
+    fn only_the_address_of_a_server_is_a_database_elsewhere() {
+        for url in ["libsql://prompts.turso.io", "https://db.example.org", "http://127.0.0.1:8080"] {
+            assert!(matches!(database_at(url).unwrap(), DatabaseConfig::Remote { url: found, .. } if found == url));
+        }
+        for wrong in ["file:/tmp/local.db", "prompts.turso.io", ""] {
+            assert!(database_at(wrong).unwrap_err().to_string().contains("libsql://"), "{wrong}");
+        }
+    }
+
+    #[test]
     fn every_variable_of_our_template_has_a_local_value() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let template = crate::template::Template::load(&root).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let urls = template.queues.iter().map(|queue| (queue.name.clone(), format!("http://{}", queue.name))).collect();
         let values = LocalValues {
-            database: Path::new("/data/local.db"),
+            database: &local(),
             secrets: &crate::secrets::load_or_create(folder.path()).unwrap(),
             queue_endpoint: "http://sqs",
             queue_urls: &urls,

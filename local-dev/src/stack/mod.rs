@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use shared_core::config::DatabaseConfig;
 use tokio::net::TcpListener;
 
 use crate::{
@@ -30,6 +31,8 @@ use crate::{
     watch::{self, Watch, WatchOptions},
 };
 use environment::LocalValues;
+
+pub(crate) use environment::database_at;
 
 /// The database file in the data directory.
 pub const DATABASE_FILE: &str = "local.db";
@@ -65,6 +68,9 @@ pub struct StackOptions {
     pub root: PathBuf,
     /// Directory for the database, secrets and logs. One stack at a time uses it.
     pub data_dir: PathBuf,
+    /// Where the data lives; a file in the data directory unless given. It is migrated at the start, so a database on
+    /// another machine must be what somebody asked for.
+    pub database: Option<DatabaseConfig>,
     /// What runs the functions.
     pub runtime: Runtime,
     /// Port of the gateway; 0 picks a free one.
@@ -97,6 +103,7 @@ impl StackOptions {
         Ok(Self {
             root: build::workspace_root()?,
             data_dir: data_dir.into(),
+            database: None,
             runtime: Runtime::Host,
             port: 0,
             release: false,
@@ -135,7 +142,7 @@ pub struct Stack {
     queues: Arc<QueueServer>,
     demo: Option<DemoProvider>,
     template: Arc<Template>,
-    database: PathBuf,
+    database: DatabaseConfig,
     log_dir: PathBuf,
     /// Held as long as the data directory is ours.
     _lock: File,
@@ -176,7 +183,8 @@ impl Stack {
         let ui = options.ui.as_deref().map(Ui::open).transpose()?;
         let lock = lock(&options.data_dir)?;
         let log_dir = options.data_dir.join(LOG_DIR);
-        let database = options.data_dir.canonicalize().context("no data directory")?.join(DATABASE_FILE);
+        let data_dir = options.data_dir.canonicalize().context("no data directory")?;
+        let database = options.database.clone().unwrap_or_else(|| DatabaseConfig::File(data_dir.join(DATABASE_FILE)));
 
         let tools = prepare_tools(&options.root, &reporter).await?;
         reporter.step("Building the functions");
@@ -229,7 +237,7 @@ impl Stack {
             }
         };
         let invoker = functions.invoker();
-        migrate(&template, invoker.as_ref(), &reporter).await?;
+        migrate(&template, invoker.as_ref(), &database, &reporter).await?;
 
         let gateway = Gateway::start(listener, template.clone(), invoker.clone(), ui, reporter.clone())?;
         let pollers = start_pollers(&template, &queues, &invoker, &options)?;
@@ -242,8 +250,8 @@ impl Stack {
         format!("http://{}", self.gateway.address())
     }
 
-    /// The database file.
-    pub fn database(&self) -> &Path {
+    /// Where the data lives.
+    pub fn database(&self) -> &DatabaseConfig {
         &self.database
     }
 
@@ -332,7 +340,7 @@ pub(crate) fn functions_alone(
 ) -> Result<Vec<HostedFunction>> {
     let queue_urls = template.queues.iter().map(|queue| (queue.name.clone(), format!("{NOWHERE}/{}", queue.name)));
     let values = LocalValues {
-        database: &data_dir.join(DATABASE_FILE),
+        database: &DatabaseConfig::File(data_dir.join(DATABASE_FILE)),
         secrets: &secrets::load_or_create(data_dir)?,
         queue_endpoint: NOWHERE,
         queue_urls: &queue_urls.collect(),
@@ -400,12 +408,24 @@ fn max_instances(template: &Template, function: &Function, api_instances: usize)
     }
 }
 
-async fn migrate(template: &Template, invoker: &dyn Invoker, reporter: &Reporter) -> Result<()> {
+async fn migrate(
+    template: &Template,
+    invoker: &dyn Invoker,
+    database: &DatabaseConfig,
+    reporter: &Reporter,
+) -> Result<()> {
     let Some(function) = template.function(MIGRATE) else { return Ok(()) };
     reporter.step("Migrating the database");
     match invoker.invoke(MIGRATE, "{}".into(), function.timeout).await {
         Ok(_) => Ok(()),
-        Err(error) => bail!("The migration failed ({error}): see {MIGRATE}.log, or start afresh with --reset."),
+        Err(error) => match database {
+            DatabaseConfig::File(_) => {
+                bail!("The migration failed ({error}): see {MIGRATE}.log, or start afresh with --reset.")
+            }
+            DatabaseConfig::Remote { url, .. } => {
+                bail!("The migration of {url} failed ({error}): see {MIGRATE}.log.")
+            }
+        },
     }
 }
 

@@ -6,7 +6,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    db::{Db, DbError, Row, Statement, Value},
+    db::{Db, DbError, Row, Rows, Statement, Value},
     instant::Timestamp,
     pagination::{Page, PageRequest},
     params,
@@ -40,6 +40,11 @@ impl<T: DeserializeOwned> Document<T> {
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
         })
+    }
+
+    /// The document in the first row, if there is one.
+    pub fn first(rows: &Rows) -> Result<Option<Self>, DbError> {
+        rows.first().map(Self::from_row).transpose()
     }
 }
 
@@ -75,8 +80,13 @@ impl Collection {
         db: &Db,
         filter: Filter,
     ) -> Result<Option<Document<T>>, DbError> {
+        Document::first(&db.read_many(vec![self.query(filter)]).await?.remove(0))
+    }
+
+    /// Asks for the first document that matches, for [`Db::read_many`]; [`Document::first`] reads the answer.
+    pub fn query(&self, filter: Filter) -> Statement {
         let sql = format!("SELECT {COLUMNS} FROM {} WHERE {} LIMIT 1", self.table, filter.condition);
-        db.read(sql, filter.params).await?.first().map(Document::from_row).transpose()
+        Statement::new(sql, filter.params)
     }
 
     /// All matching documents in the given order (the text of an `ORDER BY`).

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::{
+    config::DatabaseConfig,
     db::{Db, DbError, Statement},
     instant::Timestamp,
     params,
@@ -85,14 +86,12 @@ pub async fn migrate(db: &Db) -> Result<Vec<String>, MigrationError> {
     apply(db, MIGRATIONS).await
 }
 
-/// The number of the newest applied migration; 0 for an empty database.
-pub async fn schema_version(db: &Db) -> Result<i64, DbError> {
-    let tables = "SELECT count(*) AS n FROM sqlite_master WHERE name = 'schema_migrations'";
-    if db.read(tables, params![]).await?.first().map_or(Ok(0), |row| row.get::<i64>("n"))? == 0 {
-        return Ok(0);
-    }
-    let newest = db.read("SELECT COALESCE(max(version), 0) AS version FROM schema_migrations", params![]).await?;
-    newest.first().map_or(Ok(0), |row| row.get("version"))
+/// The schema that this build needs: every migration that it knows.
+pub const NEEDED_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// The configured database as this build needs it; see [`Db::requiring`].
+pub fn current_database(config: &DatabaseConfig) -> Db {
+    Db::new(config).requiring(NEEDED_VERSION)
 }
 
 async fn apply(db: &Db, migrations: &[Migration]) -> Result<Vec<String>, MigrationError> {

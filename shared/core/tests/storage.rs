@@ -15,6 +15,9 @@ mod lost_answers;
 #[path = "storage/races.rs"]
 mod races;
 #[cfg(test)]
+#[path = "storage/schema.rs"]
+mod schema;
+#[cfg(test)]
 #[path = "storage/targets.rs"]
 mod targets;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use shared_core::{
     Db,
     config::{DatabaseConfig, Env, SessionConfig},
+    migrations,
 };
 
 use crate::session::Sessions;
@@ -36,6 +37,6 @@ pub struct App {
 impl App {
     /// Prepares the state; nothing is connected yet.
     pub fn new(config: &ApiConfig) -> Self {
-        Self { db: Db::new(&config.database), sessions: Sessions::new(&config.session) }
+        Self { db: migrations::current_database(&config.database), sessions: Sessions::new(&config.session) }
     }
 }

@@ -40,7 +40,7 @@ pub enum ApiError {
     Refused(StatusCode, Box<ErrorBody>),
     /// Refused before any operation: 400, 401, 403, 404, 405.
     Gate(StatusCode, BareError),
-    /// 500: the cause is logged, not shown.
+    /// 500, or 503 while the database waits for its migrations: the cause is logged, not shown.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -134,19 +134,29 @@ impl IntoResponse for ApiError {
             Self::Gate(status, body) => (status, Json(body)).into_response(),
             Self::Internal(source) => {
                 tracing::error!(error = %source, "request failed");
-                internal_error(explanation(source.as_ref()))
+                let (status, message) = explanation(source.as_ref());
+                failure(status, message)
             }
         }
     }
 }
 
-/// What people are told about an unexpected failure.
-fn explanation(source: &(dyn std::error::Error + Send + Sync + 'static)) -> &'static str {
+/// What people are told about an unexpected failure, and with which status.
+fn explanation(source: &(dyn std::error::Error + Send + Sync + 'static)) -> (StatusCode, &'static str) {
     match source.downcast_ref::<DbError>() {
-        Some(DbError::Unavailable(_)) => "the database is not available at the moment; try again soon",
-        _ => "something went wrong on our side; the request id leads to the log",
+        Some(DbError::OldSchema { .. }) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database has not been migrated to this version yet; try again when the deployment is through",
+        ),
+        Some(DbError::Unavailable(_)) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "the database is not available at the moment; try again soon")
+        }
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED),
     }
 }
+
+/// What people are told when there is nothing better to say.
+pub(crate) const UNEXPECTED: &str = "something went wrong on our side; the request id leads to the log";
 
 /// A failure of the dashboard: its own members, and `data` beside them, which is what clients read (defect DB-06).
 #[derive(Debug)]
@@ -160,11 +170,14 @@ impl From<DbError> for DashboardFailure {
 
 impl IntoResponse for DashboardFailure {
     fn into_response(self) -> Response {
+        let (status, message) = explanation(&self.0);
+        if status != StatusCode::INTERNAL_SERVER_ERROR {
+            return ApiError::from(self.0).into_response();
+        }
         tracing::error!(error = %self.0, "request failed");
-        let message = explanation(&self.0).to_owned();
-        let data = ErrorBody { error: "Internal Server Error".into(), message: Some(message.clone()), details: None };
-        let body = DashboardFailureBody { success: false, error: message, err: true, data };
-        (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
+        let data = body_of(status, message);
+        let body = DashboardFailureBody { success: false, error: message.to_owned(), err: true, data };
+        (status, Json(body)).into_response()
     }
 }
 
@@ -178,10 +191,14 @@ pub struct DashboardFailureBody {
     data: ErrorBody,
 }
 
-/// The 500 answer: always with `data`, so that clients can show it (defect R-01).
-pub(crate) fn internal_error(message: &str) -> Response {
-    let data = ErrorBody { error: "Internal Server Error".into(), message: Some(message.into()), details: None };
-    (StatusCode::INTERNAL_SERVER_ERROR, Json(ErrorEnvelope { data })).into_response()
+/// The answer to an unexpected failure: always with `data`, so that clients can show it (defect R-01).
+pub(crate) fn failure(status: StatusCode, message: &str) -> Response {
+    (status, Json(ErrorEnvelope { data: body_of(status, message) })).into_response()
+}
+
+fn body_of(status: StatusCode, message: &str) -> ErrorBody {
+    let error = status.canonical_reason().unwrap_or("Error").to_owned();
+    ErrorBody { error, message: Some(message.to_owned()), details: None }
 }
 
 impl From<DbError> for ApiError {

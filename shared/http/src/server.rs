@@ -31,7 +31,7 @@ use crate::{
     app::App,
     auth::{self, Caller},
     body,
-    error::{ApiError, internal_error},
+    error::{ApiError, UNEXPECTED, failure},
     paths::Paths,
 };
 
@@ -114,7 +114,7 @@ async fn method_not_allowed(request: Request<Body>) -> ApiError {
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("without a text"), "a handler panicked");
-    internal_error("something went wrong on our side; the request id leads to the log")
+    failure(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED)
 }
 
 /// Gives every answer its request id and headers, and writes one line about it.

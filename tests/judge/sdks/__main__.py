@@ -22,7 +22,7 @@ def judge_requests():
         counts[vendor] = counts.get(vendor, 0) + 1
         for problem in problems(request):
             print(json.dumps({"case": request["case"], "problem": problem}))
-    sdks = {name: version(name) for name in ("openai", "anthropic", "google-genai", "ollama")}
+    sdks = {name: version(name) for name in ("openai", "anthropic", "google-genai", "ollama", "voyageai")}
     print(json.dumps({"judged": counts, "sdks": sdks}))
 
 

@@ -2,7 +2,7 @@
 vendor's documentation that types do not tell.
 
 A request is `{"case", "vendor", "method", "path", "query", "headers", "body"}`. A judge yields sentences.
-VoyageAI's judge would stand here too, beside `ollama_`; its SDK brings a hundred times more than its types.
+VoyageAI's judge stands in `voyage.py`.
 """
 
 import base64
@@ -22,6 +22,7 @@ from ollama import _types as ollama_types
 
 import schemas
 import strict
+import voyage
 
 KEY = "sk-test-0123456789abcdef"
 LISTS = {
@@ -275,4 +276,5 @@ JUDGES = {
     "deepseek": _chat_completions("deepseek", "/v1/chat/completions"),
     "deepinfra": _chat_completions("deepinfra", "/v1/openai/chat/completions"),
     "ollama": ollama_,
+    "voyageai": voyage.judge,
 }

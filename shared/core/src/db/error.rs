@@ -12,6 +12,14 @@ pub enum DbError {
     /// The database is busy, locked or out of reach; a later try may succeed.
     #[error("database not available: {0}")]
     Unavailable(String),
+    /// Fewer migrations are applied than this build needs; nothing was read or written.
+    #[error("the database has schema version {found}, and this build needs {needed}: run the migrations")]
+    OldSchema {
+        /// The newest applied migration.
+        found: i64,
+        /// The newest one that this build knows.
+        needed: i64,
+    },
     /// The row has no such column, or it holds another type.
     #[error("column \"{0}\" is missing or of another type")]
     Column(&'static str),

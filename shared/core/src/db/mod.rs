@@ -7,6 +7,7 @@
 mod error;
 mod local;
 mod remote;
+mod schema;
 mod value;
 
 use std::{borrow::Cow, sync::Arc};
@@ -15,6 +16,7 @@ pub use error::DbError;
 pub use value::{FromValue, Row, Rows, Value};
 
 use crate::config::DatabaseConfig;
+use schema::Requirement;
 
 /// One SQL statement with its parameters, `?1` first.
 #[derive(Debug, Clone)]
@@ -67,6 +69,8 @@ const GUARD: &str = "INSERT INTO guards (holds) SELECT 0 WHERE changes() <> 1";
 #[derive(Debug, Clone)]
 pub struct Db {
     driver: Driver,
+    /// Shared by all clones, so that a process asks until it knows, and then never again.
+    requirement: Option<Arc<Requirement>>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,8 +79,24 @@ enum Driver {
     Remote(Arc<remote::RemoteDb>),
 }
 
+impl Driver {
+    async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        match self {
+            Self::Local(db) => db.read(statements).await,
+            Self::Remote(db) => db.read(statements).await,
+        }
+    }
+
+    async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        match self {
+            Self::Local(db) => db.write(statements).await,
+            Self::Remote(db) => db.write(statements).await,
+        }
+    }
+}
+
 impl Db {
-    /// Prepares access to the configured database; connects on first use.
+    /// Prepares access to the configured database, whatever its schema; connects on first use.
     pub fn new(config: &DatabaseConfig) -> Self {
         let driver = match config {
             DatabaseConfig::File(path) => Driver::Local(Arc::new(local::LocalDb::new(path.clone()))),
@@ -84,7 +104,24 @@ impl Db {
                 Driver::Remote(Arc::new(remote::RemoteDb::new(url.clone(), token.clone())))
             }
         };
-        Self { driver }
+        Self { driver, requirement: None }
+    }
+
+    /// The same database, whose reads and writes fail with [`DbError::OldSchema`] as long as fewer migrations are applied.
+    /// That costs no round trip: the question goes along with the work, until the answer was good once.
+    #[must_use]
+    pub fn requiring(self, version: i64) -> Self {
+        Self { requirement: Some(Requirement::new(version)), ..self }
+    }
+
+    /// The number of the newest applied migration; 0 for an empty database.
+    pub async fn schema_version(&self) -> Result<i64, DbError> {
+        schema::version_of(&self.driver).await
+    }
+
+    /// What is still to be found out about the schema.
+    fn open_requirement(&self) -> Option<&Requirement> {
+        self.requirement.as_deref().filter(|requirement| !requirement.is_met())
     }
 
     /// Runs one reading statement.
@@ -95,9 +132,9 @@ impl Db {
 
     /// Runs several reading statements in one round trip; one [`Rows`] per statement.
     pub async fn read_many(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        match &self.driver {
-            Driver::Local(db) => db.read(statements).await,
-            Driver::Remote(db) => db.read(statements).await,
+        match self.open_requirement() {
+            Some(requirement) => requirement.read(&self.driver, statements).await,
+            None => self.driver.read(statements).await,
         }
     }
 
@@ -109,9 +146,9 @@ impl Db {
     /// the caller knows only that it may have taken effect.
     pub async fn write(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
         let (batch, positions) = with_guards(statements);
-        let mut answers = match &self.driver {
-            Driver::Local(db) => db.write(batch).await,
-            Driver::Remote(db) => db.write(batch).await,
+        let mut answers = match self.open_requirement() {
+            Some(requirement) => requirement.write(&self.driver, batch).await,
+            None => self.driver.write(batch).await,
         }?;
         Ok(positions.into_iter().map(|index| std::mem::take(&mut answers[index])).collect())
     }

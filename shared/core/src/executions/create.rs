@@ -7,9 +7,10 @@ use serde_json::{Value, json};
 use super::{Execution, Origin, store};
 use crate::{
     db::{Db, DbError},
+    documents::Document,
     files, ids,
     instant::Timestamp,
-    prompts::{self, CompileError, PromptVersion},
+    prompts::{self, CompileError, Prompt, PromptVersion},
     provider_name::ProviderName,
     settings,
 };
@@ -120,9 +121,10 @@ pub struct CreatedExecutions {
 
 /// Checks and records the executions as pending.
 pub async fn create(db: &Db, new: NewExecutions, now: Timestamp) -> Result<CreatedExecutions, CreateError> {
-    let version = find_version(db, &new.source).await?;
-    require_file(db, new.file_id.as_deref()).await?;
-    let targets = configured(db, &new.targets).await?;
+    let known = Known::read(db, &new).await?;
+    let version = known.version(&new.source)?;
+    known.require_file(new.file_id.as_deref())?;
+    let targets = known.configured(&new.targets)?;
     let template = execution_of(&new, version.as_ref())?;
     if let Some(schema) = version.as_ref().and_then(|version| version.json_schema_input.as_ref()) {
         prompts::check_input(schema, &new.user_input)?;
@@ -140,34 +142,63 @@ pub async fn create(db: &Db, new: NewExecutions, now: Timestamp) -> Result<Creat
     Ok(CreatedExecutions { ids, providers })
 }
 
-pub(super) async fn find_version(db: &Db, source: &Source) -> Result<Option<PromptVersion>, CreateError> {
-    let Source::Prompt { id, version } = source else {
-        return Ok(None);
-    };
-    let found = prompts::find(db, id).await?.ok_or_else(|| CreateError::PromptNotFound(id.clone()))?;
-    let number = version.unwrap_or(found.data.current_version);
-    let version = found.data.version(Some(number)).ok_or(CreateError::VersionNotFound(number))?;
-    Ok(Some(version.clone()))
+/// What the store knows about a request, read in one round trip and judged afterwards, in the order of the checks.
+pub(super) struct Known {
+    prompt: Option<Document<Prompt>>,
+    has_file: bool,
+    active: Vec<ProviderName>,
 }
 
-/// A file that is named must exist.
-pub(super) async fn require_file(db: &Db, id: Option<&str>) -> Result<(), CreateError> {
-    match id {
-        Some(id) if !files::exists(db, id).await? => Err(CreateError::FileNotFound(id.to_owned())),
-        _ => Ok(()),
+impl Known {
+    pub(super) async fn read(db: &Db, new: &NewExecutions) -> Result<Self, DbError> {
+        let prompt_id = match &new.source {
+            Source::Prompt { id, .. } => id.as_str(),
+            // No row has an empty id.
+            Source::Text(_) => "",
+        };
+        let reads = vec![
+            prompts::query(prompt_id),
+            files::exists_query(new.file_id.as_deref().unwrap_or_default()),
+            settings::active_providers_query(),
+        ];
+        let answers = db.read_many(reads).await?;
+        let active = settings::active_providers_of(&answers[2])?;
+        Ok(Self {
+            prompt: Document::first(&answers[0])?,
+            has_file: answers[1].first().is_some(),
+            active: active.into_iter().map(|(name, _)| name).collect(),
+        })
     }
-}
 
-/// The targets with their providers, all of which must have an active key.
-pub(super) async fn configured(db: &Db, targets: &[Target]) -> Result<Vec<(ProviderName, String)>, CreateError> {
-    let active = settings::active_providers(db).await?;
-    let known = targets.iter().map(|target| {
-        let provider = active.iter().map(|(name, _)| *name).find(|name| name.as_str() == target.provider);
-        provider
-            .map(|provider| (provider, target.model.clone()))
-            .ok_or_else(|| CreateError::ProviderNotConfigured(target.provider.clone()))
-    });
-    known.collect()
+    /// The version that runs; `None` for a text.
+    pub(super) fn version(&self, source: &Source) -> Result<Option<PromptVersion>, CreateError> {
+        let Source::Prompt { id, version } = source else {
+            return Ok(None);
+        };
+        let found = self.prompt.as_ref().ok_or_else(|| CreateError::PromptNotFound(id.clone()))?;
+        let number = version.unwrap_or(found.data.current_version);
+        let version = found.data.version(Some(number)).ok_or(CreateError::VersionNotFound(number))?;
+        Ok(Some(version.clone()))
+    }
+
+    /// A file that is named must exist.
+    pub(super) fn require_file(&self, id: Option<&str>) -> Result<(), CreateError> {
+        match id {
+            Some(id) if !self.has_file => Err(CreateError::FileNotFound(id.to_owned())),
+            _ => Ok(()),
+        }
+    }
+
+    /// The targets with their providers, all of which must have an active key.
+    pub(super) fn configured(&self, targets: &[Target]) -> Result<Vec<(ProviderName, String)>, CreateError> {
+        let known = targets.iter().map(|target| {
+            let provider = self.active.iter().copied().find(|name| name.as_str() == target.provider);
+            provider
+                .map(|provider| (provider, target.model.clone()))
+                .ok_or_else(|| CreateError::ProviderNotConfigured(target.provider.clone()))
+        });
+        known.collect()
+    }
 }
 
 /// The document that all targets share.

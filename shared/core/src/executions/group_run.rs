@@ -3,9 +3,7 @@
 
 use super::{
     Execution,
-    create::{
-        CreateError, CreatedExecutions, NewExecutions, Source, configured, execution_of, find_version, require_file,
-    },
+    create::{CreateError, CreatedExecutions, Known, NewExecutions, Source, execution_of},
     store,
 };
 use crate::{
@@ -35,10 +33,11 @@ pub async fn create_group_run(
     let Source::Prompt { id: prompt_id, .. } = &new.source else {
         return Err(CreateError::GroupNeedsPrompt);
     };
-    let version = find_version(db, &new.source).await?.ok_or(CreateError::GroupNeedsPrompt)?;
+    let known = Known::read(db, &new).await?;
+    let version = known.version(&new.source)?.ok_or(CreateError::GroupNeedsPrompt)?;
     test_data::find_group(db, group_id).await?.ok_or_else(|| CreateError::GroupNotFound(group_id.to_owned()))?;
-    require_file(db, new.file_id.as_deref()).await?;
-    let targets = configured(db, &new.targets).await?;
+    known.require_file(new.file_id.as_deref())?;
+    let targets = known.configured(&new.targets)?;
     let template = Execution { test_data_group_id: Some(group_id.to_owned()), ..execution_of(&new, Some(&version))? };
     let templates: Vec<Execution> =
         targets.into_iter().map(|(provider, model)| Execution { provider, model, ..template.clone() }).collect();

@@ -5,9 +5,9 @@ mod store;
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use store::exists_query;
 pub use store::{
-    FileChoice, FileFilter, FileOrder, StoredFile, delete, exists, find, find_content, list, list_choices,
-    search_by_name,
+    FileChoice, FileFilter, FileOrder, StoredFile, delete, find, find_content, list, list_choices, search_by_name,
 };
 
 use crate::{

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 pub use compile::{CompileError, InputCheck, check_input, compile, compile_text};
 pub use edit::{NewPrompt, PromptEdit};
+pub(crate) use store::query;
 pub use store::{PromptOrder, any_exists, find, list, list_choices, list_newest, search_by_name};
 
 use crate::{

@@ -29,6 +29,11 @@ pub async fn any_exists(db: &Db) -> Result<bool, DbError> {
     Ok(db.read("SELECT 1 AS one FROM prompts LIMIT 1", params![]).await?.first().is_some())
 }
 
+/// Asks for the prompt with this id, together with other questions.
+pub(crate) fn query(id: &str) -> Statement {
+    PROMPTS.query(Filter { condition: "id = ?1", params: params![id] })
+}
+
 /// The prompt with this id.
 pub async fn find(db: &Db, id: &str) -> Result<Option<Document<Prompt>>, DbError> {
     PROMPTS.find(db, id).await

@@ -13,6 +13,7 @@ pub use store::{
     active_providers, any_active_llm_key, find, find_active_destination, find_active_llm_key, find_active_service_key,
     find_by_identifier, list,
 };
+pub(crate) use store::{active_providers_of, active_providers_query};
 
 use crate::{
     config::Secret,

@@ -2,7 +2,7 @@
 
 use super::{ServiceName, Setting, SettingType};
 use crate::{
-    db::{Db, DbError, Statement},
+    db::{Db, DbError, Rows, Statement},
     documents::{Collection, Document, Filter, to_json},
     instant::Timestamp,
     params,
@@ -62,10 +62,19 @@ pub async fn find_active_destination(db: &Db, url: &str) -> Result<Option<Docume
 
 /// The providers with an active key and its ciphertext, newest setting first.
 pub async fn active_providers(db: &Db) -> Result<Vec<(ProviderName, String)>, DbError> {
+    active_providers_of(&db.read_many(vec![active_providers_query()]).await?.remove(0))
+}
+
+/// Asks for the providers with an active key, together with other questions.
+pub(crate) fn active_providers_query() -> Statement {
     let sql = "SELECT identifier, json_extract(data, '$.api_key') AS api_key FROM settings
         WHERE type = 'llm-api-key' AND active = 1 ORDER BY created_at DESC, id DESC";
-    let rows = db.read(sql, params![]).await?.rows;
-    let pairs = rows.iter().map(|row| {
+    Statement::new(sql, params![])
+}
+
+/// Reads the answer to that.
+pub(crate) fn active_providers_of(answer: &Rows) -> Result<Vec<(ProviderName, String)>, DbError> {
+    let pairs = answer.rows.iter().map(|row| {
         let identifier: String = row.get("identifier")?;
         Ok((identifier.parse().map_err(|_| DbError::Column("identifier"))?, row.get("api_key")?))
     });

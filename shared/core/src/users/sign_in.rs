@@ -39,8 +39,8 @@ pub async fn sign_in(
     address: &str,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
-    let is_throttled = store::failures_of_address(db, address, window_before(now)).await? >= ADDRESS_LIMIT;
-    let found = store::find_by_email(db, &normalize_email(email)).await?;
+    let (found, failures) = store::find_for_sign_in(db, &normalize_email(email), address, window_before(now)).await?;
+    let is_throttled = failures >= ADDRESS_LIMIT;
     let candidate = match found {
         Some(user) if !is_throttled && is_open(db, &user, now).await? => Some(user),
         _ => None,

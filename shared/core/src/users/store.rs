@@ -41,9 +41,19 @@ pub async fn find(db: &Db, id: &str) -> Result<Option<Document<User>>, DbError> 
     USERS.find(db, id).await
 }
 
-/// The account with this normalised address.
-pub(super) async fn find_by_email(db: &Db, email: &str) -> Result<Option<Document<User>>, DbError> {
-    USERS.find_where(db, Filter { condition: "email = ?1", params: params![email] }).await
+/// What a sign-in begins with, in one round trip: the account with this normalised address, and how often sign-ins from
+/// this network address have failed since.
+pub(super) async fn find_for_sign_in(
+    db: &Db,
+    email: &str,
+    address: &str,
+    since: Timestamp,
+) -> Result<(Option<Document<User>>, i64), DbError> {
+    let account = USERS.query(Filter { condition: "email = ?1", params: params![email] });
+    let failures =
+        "SELECT COALESCE(sum(failures), 0) AS n FROM sign_in_failures WHERE address = ?1 AND window_start >= ?2";
+    let answers = db.read_many(vec![account, Statement::new(failures, params![address, since])]).await?;
+    Ok((Document::first(&answers[0])?, answers[1].first().map_or(Ok(0), |row| row.get("n"))?))
 }
 
 pub(super) async fn find_by_invitation(db: &Db, token_digest: &str) -> Result<Option<Document<User>>, DbError> {
@@ -169,11 +179,6 @@ pub(super) fn reserve_sign_in(id: &str, limit: u32, locked_until: Timestamp, now
 pub(super) fn record_sign_in(id: &str, now: Timestamp) -> Statement {
     let sql = "UPDATE users SET failed_sign_ins = 0, locked_until = NULL, last_login = ?2 WHERE id = ?1";
     Statement::new(sql, params![id, now])
-}
-
-pub(super) async fn failures_of_address(db: &Db, address: &str, since: Timestamp) -> Result<i64, DbError> {
-    let sql = "SELECT COALESCE(sum(failures), 0) AS n FROM sign_in_failures WHERE address = ?1 AND window_start >= ?2";
-    db.read(sql, params![address, since]).await?.first().map_or(Ok(0), |row| row.get("n"))
 }
 
 /// Counts a failure of a network address and forgets windows that have passed.

@@ -2,7 +2,7 @@
 
 use shared_core::{
     db::{DbError, Statement},
-    migrations::{MIGRATIONS, migrate, schema_version},
+    migrations::{MIGRATIONS, migrate},
     params,
 };
 
@@ -23,7 +23,7 @@ async fn racing_migrations_apply_each_file_once(target: &Target) {
     }
     applied.sort();
     assert_eq!(applied, MIGRATIONS.iter().map(|migration| migration.name).collect::<Vec<_>>());
-    let newest = schema_version(&target.db).await.unwrap();
+    let newest = target.db.schema_version().await.unwrap();
     assert_eq!(newest, i64::try_from(MIGRATIONS.len()).unwrap());
     assert_eq!(number(&target.db, "SELECT count(*) AS n FROM schema_migrations").await, newest);
 }

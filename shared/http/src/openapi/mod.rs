@@ -201,6 +201,10 @@ fn describe_access(operation: &mut Value, access: Access) {
         let common = names::reference("ErrorEnvelope");
         responses["500"]["content"]["application/json"]["schema"] = json!({"anyOf": [common, own_failure]});
     }
+    // Health has one of its own.
+    if responses["503"].is_null() {
+        responses["503"] = refused("The database has not been migrated to this version yet.", "ErrorEnvelope");
+    }
     if let Some(responses) = responses.as_object_mut() {
         responses.sort_keys();
     }
