@@ -18,6 +18,9 @@ use crate::{
 /// What is deployed, beside the template: SAM looks for its `samconfig.toml` in the same directory.
 const PACKAGED_TEMPLATE: &str = "infra/packaged.json";
 
+/// Lambda's own limit for a zip file. The budget of `cargo dev package` is for those who change the functions.
+const LAMBDA_LIMIT_MB: f64 = 50.0;
+
 /// Options of `cargo dev deploy`.
 #[derive(Debug, Clone, PartialEq, clap::Args)]
 pub struct DeployArgs {
@@ -41,7 +44,8 @@ pub async fn deploy(args: DeployArgs) -> Result<()> {
     require_sam()?;
     let root = workspace_root()?;
     let template = Template::load(&root)?;
-    command(PackageArgs { only: vec![], arch: args.arch, budget: 4.0, check_reproducible: false }).await?;
+    let budget = LAMBDA_LIMIT_MB;
+    command(PackageArgs { only: vec![], arch: args.arch, budget, check_reproducible: false }).await?;
     let packages = existing(&root, &template, args.arch).await?;
     let archives = packages.iter().map(|(name, package)| (name.clone(), package.archive.as_path())).collect();
     let text = fs::read_to_string(root.join(TEMPLATE_PATH)).context("cannot read the template")?;
