@@ -8,8 +8,6 @@ use std::{
 use anyhow::{Context, Result, bail};
 use tokio::{process::Command, sync::Mutex};
 
-use crate::template::Template;
-
 /// Where the workspace is: the nearest directory, from the current one upwards, with our template.
 pub fn workspace_root() -> Result<PathBuf> {
     let here = std::env::current_dir().context("there is no current directory")?;
@@ -25,8 +23,15 @@ static BUILT: Mutex<Vec<Built>> = Mutex::const_new(vec![]);
 
 struct Built {
     root: PathBuf,
+    functions: Vec<String>,
     profile: Profile,
     binaries: PathBuf,
+}
+
+impl Built {
+    fn is(&self, root: &Path, functions: &[&str], profile: Profile) -> bool {
+        self.root == root && self.functions == functions && self.profile == profile
+    }
 }
 
 /// How the functions are built.
@@ -59,22 +64,22 @@ impl Profile {
     }
 }
 
-/// Builds the binaries of all functions and returns the directory that holds them.
+/// Builds the binaries of `functions` and returns the directory that holds them.
 ///
 /// With `show_output`, cargo's progress goes to our own standard error; otherwise it is part of
 /// the error when the build fails.
-pub async fn build_functions(root: &Path, template: &Template, profile: Profile, show_output: bool) -> Result<PathBuf> {
+pub async fn build_functions(root: &Path, functions: &[&str], profile: Profile, show_output: bool) -> Result<PathBuf> {
     // Held while building: whoever comes next waits for the result instead of building too.
     let mut built = BUILT.lock().await;
-    if let Some(done) = built.iter().find(|done| done.root == root && done.profile == profile) {
+    if let Some(done) = built.iter().find(|done| done.is(root, functions, profile)) {
         return Ok(done.binaries.clone());
     }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).arg("build").stdin(Stdio::null()).kill_on_drop(true);
     // By binary and not by package: then cargo unifies features over the whole workspace, as `cargo run --bin` does
     // under `cargo lambda watch`, and that finds everything built.
-    for function in &template.functions {
-        cargo.args(["--bin", &function.name]);
+    for function in functions {
+        cargo.args(["--bin", function]);
     }
     cargo.args(["--profile", profile.name()]);
     let cannot_start = "cannot start cargo";
@@ -90,12 +95,13 @@ pub async fn build_functions(root: &Path, template: &Template, profile: Profile,
         }
     }
     let binaries = target_dir(root).await?.join(profile.directory());
-    built.push(Built { root: root.to_owned(), profile, binaries: binaries.clone() });
+    let functions = functions.iter().map(|name| (*name).to_owned()).collect();
+    built.push(Built { root: root.to_owned(), functions, profile, binaries: binaries.clone() });
     Ok(binaries)
 }
 
 /// Cargo's target directory, which the environment or a configuration file may have moved.
-async fn target_dir(root: &Path) -> Result<PathBuf> {
+pub(crate) async fn target_dir(root: &Path) -> Result<PathBuf> {
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).args(["metadata", "--format-version", "1", "--no-deps", "--offline"]);
     let output = cargo.stdin(Stdio::null()).output().await.context("cannot start cargo")?;

@@ -4,7 +4,13 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::{chaos::ChaosArgs, fuzz::FuzzArgs, infra::InfraCheckArgs, openapi::CompareArgs};
+use crate::{
+    chaos::ChaosArgs,
+    fuzz::FuzzArgs,
+    infra::InfraCheckArgs,
+    openapi::CompareArgs,
+    package::{DeployArgs, PackageArgs},
+};
 
 /// Runs the whole system on this machine: functions, queues, database and clock, in one command.
 ///
@@ -71,6 +77,8 @@ pub enum Command {
     /// a receiver of webhooks, and talks to nothing outside this machine. Fails unless every rule holds; database and
     /// logs stay then.
     Chaos(ChaosArgs),
+    /// Deploys to AWS: packages every function and runs `sam deploy`
+    Deploy(DeployArgs),
     /// Calls a fresh system with thousands of made-up requests and compares every answer with docs/openapi.json
     Fuzz(FuzzArgs),
     /// Works with what is deployed
@@ -79,6 +87,8 @@ pub enum Command {
         #[command(subcommand)]
         what: Infra,
     },
+    /// Makes the zip file of every function, and fails when one is too large
+    Package(PackageArgs),
     /// Works with the OpenAPI document
     Openapi {
         /// What to do with it.
@@ -115,6 +125,11 @@ pub enum Bench {
     ///
     /// Starts a system of its own, as `pipeline` does.
     Admission(AdmissionArgs),
+    /// From starting a function's process to its first request for work, and to its first answer
+    ///
+    /// Takes what `cargo dev package` made for this machine's architecture; what has not been packaged is built with
+    /// the quick profile. Starts a system of its own, as `pipeline` does.
+    Cold(ColdArgs),
 }
 
 /// Options that every benchmark has.
@@ -148,6 +163,20 @@ pub struct AdmissionArgs {
     pub common: BenchArgs,
 }
 
+/// Options of `cargo dev bench cold`.
+#[derive(Debug, Clone, Args)]
+pub struct ColdArgs {
+    /// Starts of each function
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub starts: u32,
+    /// Measures only this function; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Also writes the figures to FILE
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
 /// Options of `cargo dev bench pipeline`.
 #[derive(Debug, Clone, Args)]
 pub struct PipelineArgs {
@@ -174,6 +203,7 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::package::Arch;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -189,10 +219,23 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Pipeline(_) })));
         let cli = Cli::parse_from(["cargo dev", "bench", "admission", "--rounds", "3", "--debug"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Admission(_) })));
+        let cli = Cli::parse_from(["cargo dev", "bench", "cold", "--starts", "3", "--only", "migrate"]);
+        assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Cold(ColdArgs { starts: 3, .. }) })));
         let cli = Cli::parse_from(["cargo dev", "infra", "check"]);
         assert!(matches!(cli.command, Some(Command::Infra { what: Infra::Check(_) })));
         let cli = Cli::parse_from(["cargo dev", "chaos", "--seed", "7", "--executions", "50"]);
         assert!(matches!(cli.command, Some(Command::Chaos(ChaosArgs { seed: 7, executions: 50, kills: 100, .. }))));
+        let cli =
+            Cli::parse_from(["cargo dev", "package", "--only", "migrate", "--only", "api-auth", "--budget", "3.5"]);
+        let only = vec!["migrate".to_owned(), "api-auth".to_owned()];
+        let expected = PackageArgs { only, arch: Arch::Arm64, budget: 3.5, check_reproducible: false };
+        assert!(matches!(cli.command, Some(Command::Package(args)) if args == expected));
+        let cli =
+            Cli::parse_from(["cargo dev", "deploy", "--guided", "--arch", "x86_64", "--", "--region", "eu-west-1"]);
+        let more = vec!["--region".to_owned(), "eu-west-1".to_owned()];
+        let expected = DeployArgs { guided: true, stack_name: None, arch: Arch::X86_64, more };
+        assert!(matches!(cli.command, Some(Command::Deploy(args)) if args == expected));
+        assert!(Cli::try_parse_from(["cargo dev", "package", "--arch", "mips"]).is_err());
         let cli = Cli::parse_from(["cargo dev", "openapi", "compare", "--contract", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Openapi { what: OpenApi::Compare(_) })));
     }

@@ -6,7 +6,7 @@ use clap::Parser;
 use local_dev::{
     bench, chaos,
     cli::{Bench, Cli, Command, Infra, OpenApi},
-    dev, fuzz, infra, openapi,
+    dev, fuzz, infra, openapi, package,
 };
 
 #[tokio::main]
@@ -16,10 +16,13 @@ async fn main() -> ExitCode {
         None => dev::run(cli.start).await,
         Some(Command::Bench { what: Bench::Pipeline(args) }) => bench::pipeline(args).await,
         Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
+        Some(Command::Bench { what: Bench::Cold(args) }) => bench::cold(args).await,
         Some(Command::Chaos(args)) => chaos::command(args).await,
         Some(Command::Fuzz(args)) => fuzz::command(args).await,
         Some(Command::Infra { what: Infra::Check(args) }) => infra::check(&args),
         Some(Command::Infra { what: Infra::SeedMistakes }) => infra::seed_mistakes(),
+        Some(Command::Package(args)) => package::command(args).await,
+        Some(Command::Deploy(args)) => package::deploy(args).await,
         Some(Command::Openapi { what: OpenApi::Compare(args) }) => openapi::compare(&args),
     };
     match result {

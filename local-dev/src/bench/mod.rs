@@ -1,11 +1,14 @@
 //! `cargo dev bench`: measures the system on this machine, through its public API.
 //!
-//! [`pipeline()`] and [`admission()`] are the benchmarks; `system` starts what they measure, `figures` is their arithmetic.
+//! [`pipeline()`], [`admission()`] and [`cold()`] are the benchmarks; `system` starts what the first two measure, `figures` is
+//! their arithmetic.
 
 mod admission;
+mod cold;
 mod figures;
 mod pipeline;
 mod system;
 
 pub use admission::admission;
+pub use cold::cold;
 pub use pipeline::pipeline;

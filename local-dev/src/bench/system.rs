@@ -147,6 +147,6 @@ impl fmt::Display for BenchArgs {
     }
 }
 
-fn cores() -> usize {
+pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -118,16 +118,12 @@ impl Server {
     }
 
     async fn call_function(&self, parts: &Parts, path: &str, body: &[u8]) -> (Response<Body>, Option<String>) {
-        let Some(route) = self.template.route(parts.method.as_str(), parts.uri.path()) else {
+        let Some((function, event)) = event_for(&self.template, parts, path, body, self.port) else {
             return (answer::gateway_error(StatusCode::NOT_FOUND), None);
         };
-        let request_id = uuid::Uuid::new_v4().to_string();
-        let call = event::Call { route: &route, request_id: &request_id, at: Utc::now(), port: self.port };
-        let event = event::build(parts, path, body, &call).to_string();
         if event.len() > event::MAX_EVENT_BYTES {
             return (answer::gateway_error(StatusCode::PAYLOAD_TOO_LARGE), None);
         }
-        let function = route.route.function.clone();
         let limit = self.template.function(&function).map_or(ANSWER_LIMIT, |function| function.timeout);
         let invoked = tokio::time::timeout(ANSWER_LIMIT, self.invoker.invoke(&function, event.into(), limit)).await;
         let response = match invoked {
@@ -147,6 +143,20 @@ impl Server {
         };
         (response, Some(function))
     }
+}
+
+/// The function that serves a request, and the event that it gets. `path` is the decoded path.
+pub(crate) fn event_for(
+    template: &Template,
+    parts: &Parts,
+    path: &str,
+    body: &[u8],
+    port: u16,
+) -> Option<(String, String)> {
+    let route = template.route(parts.method.as_str(), parts.uri.path())?;
+    let request_id = uuid::Uuid::new_v4().to_string();
+    let call = event::Call { route: &route, request_id: &request_id, at: Utc::now(), port };
+    Some((route.route.function.clone(), event::build(parts, path, body, &call).to_string()))
 }
 
 /// Whether a path belongs to the API, whatever else is served beside it.

@@ -1,12 +1,13 @@
 //! One process of a function.
 
 use std::{
+    fs,
     process::{ExitStatus, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -40,6 +41,9 @@ pub(super) struct Instance {
     pub(super) id: u64,
     work: mpsc::Sender<Work>,
     api: Arc<RuntimeApi>,
+    pid: Option<Pid>,
+    /// When it was started.
+    started: Instant,
     /// What is wanted of the process.
     wish: watch::Sender<Wish>,
     /// How the process ended, once it has.
@@ -88,6 +92,7 @@ impl Instance {
         let api = Arc::new(RuntimeApi::new(&function.name, receiver));
         let server = axum::serve(listener, api.clone().router());
 
+        let started = Instant::now();
         let mut child = Command::new(&function.binary)
             .env_clear()
             .envs(function.environment.iter().map(|(name, value)| (name, value.replace(PROCESS_ID, &id.to_string()))))
@@ -129,7 +134,7 @@ impl Instance {
             on_end((!asked_for).then(|| reason.clone()));
             ended_sender.send_replace(Some(reason));
         });
-        Ok(Self { id, work, api, wish, ended })
+        Ok(Self { id, work, api, pid, started, wish, ended })
     }
 
     /// Hands one call to the process and waits for the answer.
@@ -206,16 +211,28 @@ impl Instance {
         self.ended.borrow().as_deref().is_some_and(|reason| reason.contains("SIGKILL"))
     }
 
-    async fn wait_until_ready(&self) -> Result<(), String> {
+    /// How long ago the process was started.
+    pub(super) fn age(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// How much memory the process has in use; `None` when it is gone.
+    pub(super) fn resident_bytes(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
+        resident_bytes(&status)
+    }
+
+    /// Waits for the first request for work and says how long after the start it came, or why it never will.
+    pub(super) async fn wait_until_ready(&self) -> Result<Duration, String> {
         let mut ready = self.api.ready();
-        if *ready.borrow() {
-            return Ok(());
+        if let Some(at) = *ready.borrow() {
+            return Ok(at.saturating_duration_since(self.started));
         }
         let mut ended = self.ended.clone();
         let deadline = tokio::time::Instant::now() + INIT_LIMIT;
         tokio::select! {
-            ready = timeout_at(deadline, ready.wait_for(|ready| *ready)) => match ready {
-                Ok(_) => Ok(()),
+            ready = timeout_at(deadline, ready.wait_for(Option::is_some)) => match ready {
+                Ok(at) => Ok(at.ok().and_then(|at| *at).unwrap_or(self.started).saturating_duration_since(self.started)),
                 Err(_) => {
                     self.kill();
                     Err(format!("did not ask for work within {} s", INIT_LIMIT.as_secs()))
@@ -237,10 +254,27 @@ async fn next_wish(wishes: &mut watch::Receiver<Wish>) -> Wish {
     }
 }
 
+/// Reads the line `VmRSS:  1234 kB`.
+fn resident_bytes(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+}
+
 fn describe(status: std::io::Result<ExitStatus>) -> String {
     match status {
         // Displays as "exit status: 1" or "signal: 9 (SIGKILL)".
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_from_what_linux_says() {
+        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    5120 kB\nThreads:\t1\n"), Some(5_242_880));
+        assert_eq!(resident_bytes("Name:\tx\n"), None);
     }
 }

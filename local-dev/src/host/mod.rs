@@ -72,6 +72,17 @@ pub struct Process {
     pub is_busy: bool,
 }
 
+/// One start of a process, measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColdStart {
+    /// From the start to the first request for work.
+    pub to_first_poll: Duration,
+    /// Memory in use at that moment.
+    pub resident_bytes: u64,
+    /// From the start to the first answer, and the answer, if there was something to answer.
+    pub first_answer: Option<(Duration, Bytes)>,
+}
+
 /// The processes of one function.
 struct Pool {
     function: HostedFunction,
@@ -160,6 +171,35 @@ impl Host {
         let is_busy = instance.is_busy();
         instance.kill();
         instance.was_killed().await.then_some(Process { id, is_busy })
+    }
+
+    /// Starts a fresh process of `function` beside the others, waits for its first request for work, hands it `payload`,
+    /// if any, and ends it.
+    pub async fn cold_start(
+        &self,
+        function: &str,
+        payload: Option<Bytes>,
+        timeout: Duration,
+    ) -> Result<ColdStart, InvokeError> {
+        let Some(pool) = self.pools.get(function) else {
+            return Err(InvokeError::Unreachable(format!("there is no function {function}")));
+        };
+        let id = pool.next_id.fetch_add(1, Ordering::Relaxed);
+        let instance = Instance::start(id, &pool.function, pool.sink.clone(), |_| {})
+            .map_err(|error| InvokeError::Unreachable(format!("{error:#}")))?;
+        let to_first_poll = instance.wait_until_ready().await.map_err(InvokeError::Crashed)?;
+        let resident_bytes = instance.resident_bytes().unwrap_or_default();
+        let first_answer = match payload {
+            None => None,
+            Some(payload) => match instance.run(payload, timeout).await {
+                Outcome::Answered(answer) => Some((instance.age(), answer?)),
+                Outcome::Lost(error) => return Err(error),
+                Outcome::NotTaken(reason) => return Err(InvokeError::Crashed(reason)),
+            },
+        };
+        instance.kill();
+        instance.ended().await;
+        Ok(ColdStart { to_first_poll, resident_bytes, first_answer })
     }
 
     /// How many processes of `function` are alive.

@@ -5,7 +5,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{
@@ -43,8 +43,8 @@ pub(super) struct RuntimeApi {
     function: String,
     work: tokio::sync::Mutex<mpsc::Receiver<Work>>,
     current: Mutex<Option<(String, Reply)>>,
-    /// Turns true with the first request for work.
-    ready: watch::Sender<bool>,
+    /// When the first request for work came.
+    ready: watch::Sender<Option<Instant>>,
     init_error: Mutex<Option<String>>,
 }
 
@@ -54,12 +54,12 @@ impl RuntimeApi {
             function: function.to_owned(),
             work: tokio::sync::Mutex::new(work),
             current: Mutex::default(),
-            ready: watch::Sender::new(false),
+            ready: watch::Sender::new(None),
             init_error: Mutex::default(),
         }
     }
 
-    pub(super) fn ready(&self) -> watch::Receiver<bool> {
+    pub(super) fn ready(&self) -> watch::Receiver<Option<Instant>> {
         self.ready.subscribe()
     }
 
@@ -97,7 +97,12 @@ impl RuntimeApi {
 }
 
 async fn next(State(api): State<Arc<RuntimeApi>>) -> Response<Body> {
-    api.ready.send_replace(true);
+    let now = Instant::now();
+    api.ready.send_if_modified(|ready| {
+        let is_first = ready.is_none();
+        ready.get_or_insert(now);
+        is_first
+    });
     let Some(work) = api.work.lock().await.recv().await else {
         return status(StatusCode::GONE);
     };

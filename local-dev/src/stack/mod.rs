@@ -39,7 +39,9 @@ pub const DATABASE_FILE: &str = "local.db";
 /// The logs' directory in the data directory.
 pub const LOG_DIR: &str = "logs";
 /// The function that is called once before traffic starts.
-const MIGRATE: &str = "migrate";
+pub(crate) const MIGRATE: &str = "migrate";
+/// Nobody listens on port 9.
+const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// What runs the functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,8 +189,9 @@ impl Stack {
         let tools = prepare_tools(&options.root, &reporter).await?;
         reporter.step("Building the functions");
         let started = Instant::now();
+        let names: Vec<&str> = template.functions.iter().map(|function| function.name.as_str()).collect();
         let (binaries, queues) = tokio::try_join!(
-            build::build_functions(&options.root, &template, options.profile(), options.show_build),
+            build::build_functions(&options.root, &names, options.profile(), options.show_build),
             QueueServer::start(&tools, &template.queues, &log_dir),
         )?;
         reporter.step(format!("Built in {:.1} s", started.elapsed().as_secs_f64()));
@@ -326,6 +329,35 @@ impl Stack {
         }
         self.queues.stop().await;
     }
+}
+
+/// The functions as a stack runs them, but nothing around them: for measuring how they start. At the addresses of their
+/// queues nobody answers. `programs` has those that may be called.
+pub(crate) fn functions_alone(
+    template: &Template,
+    data_dir: &Path,
+    programs: &BTreeMap<String, PathBuf>,
+) -> Result<Vec<HostedFunction>> {
+    let queue_urls = template.queues.iter().map(|queue| (queue.name.clone(), format!("{NOWHERE}/{}", queue.name)));
+    let values = LocalValues {
+        database: &DatabaseConfig::File(data_dir.join(DATABASE_FILE)),
+        secrets: &secrets::load_or_create(data_dir)?,
+        queue_endpoint: NOWHERE,
+        queue_urls: &queue_urls.collect(),
+        given: &BTreeMap::new(),
+    };
+    let functions = template.functions.iter().filter_map(|function| Some((function, programs.get(&function.name)?)));
+    functions
+        .map(|(function, binary)| {
+            Ok(HostedFunction {
+                name: function.name.clone(),
+                binary: binary.clone(),
+                environment: values.environment(function)?,
+                memory_mb: function.memory_mb,
+                max_instances: 1,
+            })
+        })
+        .collect()
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {

@@ -1,11 +1,46 @@
 //! Structured log lines on standard output, one JSON object each.
 
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// Starts logging; `RUST_LOG` chooses the level, `info` unless set. Later calls change nothing.
+use crate::config::Env;
+
+/// Starts logging; `RUST_LOG` chooses levels, see [`filter`]. Later calls change nothing.
+///
+/// Programs built for release contain nothing below `info` (see the features of `tracing` in the workspace).
 pub fn init() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_ansi(false);
+    let lines = fmt::layer().json().flatten_event(true).with_ansi(false);
+    let filter = filter(Env::of_process().get("RUST_LOG").as_deref());
     // A second start in one process, as tests make it, keeps the first subscriber.
-    let _already_started = subscriber.try_init();
+    let _already_started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+}
+
+/// What `RUST_LOG` says: a level, or levels by module as in `warn,job_execution=info`. `info` when it says nothing that
+/// can be understood.
+fn filter(variable: Option<&str>) -> Targets {
+    let given = variable.map(str::trim).filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    #[test]
+    fn levels_are_chosen_for_all_or_by_module() {
+        let filter = filter(Some("warn,job_execution=debug"));
+        assert!(filter.would_enable("job_execution::worker", &Level::DEBUG));
+        assert!(filter.would_enable("hyper", &Level::WARN) && !filter.would_enable("hyper", &Level::INFO));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_means_info() {
+        for variable in [None, Some(""), Some("no=such=thing"), Some("[")] {
+            let filter = filter(variable);
+            assert!(filter.would_enable("hyper", &Level::INFO), "{variable:?}");
+            assert!(!filter.would_enable("hyper", &Level::DEBUG), "{variable:?}");
+        }
+    }
 }
