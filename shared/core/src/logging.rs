@@ -15,11 +15,15 @@ pub fn init() {
     let _already_started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
 }
 
-/// What `RUST_LOG` says: a level, or levels by module as in `warn,job_execution=info`. `info` when it says nothing that
-/// can be understood.
+/// What `RUST_LOG` says: a level, or levels by module as in `warn,job_execution=info`. `info` for whatever it does not
+/// speak of, so that a slip of the pen does not silence everything.
 fn filter(variable: Option<&str>) -> Targets {
     let given = variable.map(str::trim).filter(|text| !text.is_empty()).and_then(|text| text.parse().ok());
-    given.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO))
+    let given: Targets = given.unwrap_or_default();
+    match given.default_level() {
+        Some(_) => given,
+        None => given.with_default(LevelFilter::INFO),
+    }
 }
 
 #[cfg(test)]
@@ -36,8 +40,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_understood_means_info() {
-        for variable in [None, Some(""), Some("no=such=thing"), Some("[")] {
+    fn whatever_is_not_spoken_of_is_shown_from_info_on() {
+        for variable in [None, Some(""), Some("no=such=thing"), Some("["), Some("inof"), Some("job_execution=warn")] {
             let filter = filter(variable);
             assert!(filter.would_enable("hyper", &Level::INFO), "{variable:?}");
             assert!(!filter.would_enable("hyper", &Level::DEBUG), "{variable:?}");
