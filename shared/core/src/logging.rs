@@ -5,7 +5,8 @@ use tracing_subscriber::{Layer, filter::Targets, fmt, layer::SubscriberExt, util
 
 use crate::config::Env;
 
-/// Starts logging; `RUST_LOG` chooses levels, see [`filter`]. Later calls change nothing.
+/// Starts logging; `RUST_LOG` chooses a level, or levels by module (`warn,job_execution=info`), `info` unless set. Later calls
+/// change nothing.
 ///
 /// Programs built for release contain nothing below `info` (see the features of `tracing` in the workspace).
 pub fn init() {
