@@ -1,6 +1,7 @@
 //! The audit log: every operation that changes something leaves exactly one entry, all others none.
 
 mod completeness;
+mod reading;
 
 use serde_json::Value;
 use shared_core::{

@@ -56,7 +56,8 @@ async fn what_is_deleted_leaves_no_byte_behind_and_sums_stay() {
     let (app, admin) = TestApp::with_receiver().await;
     app.vendor.on("POST", "/api/generate", ollama::generated(MARKERS[9]));
     let (user, token) = person(&app, &admin).await;
-    let file = json!({"name": MARKERS[4], "originalName": "a.txt", "mimeType": "text/plain", "size": 1, "data": MARKERS[5]});
+    let file =
+        json!({"name": MARKERS[4], "originalName": "a.txt", "mimeType": "text/plain", "size": 1, "data": MARKERS[5]});
     let file = id(&app.post("/api/v1/files", &token, &file).send().await.data(201));
     let prompt = json!({"name": MARKERS[6], "prompt": MARKERS[7], "options": {"acceptFileUpload": false}});
     let prompt = id(&app.post("/api/v1/prompts", &token, &prompt).send().await.data(201));

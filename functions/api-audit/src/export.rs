@@ -41,7 +41,8 @@ pub(crate) fn lines(db: Db, filter: AuditFilter, direction: Direction) -> Respon
                 return Ok::<_, DbError>(None);
             }
             let found = list_from(&db, &filter, direction, so_far.position.as_ref(), PORTION).await?;
-            let (count, position) = (found.len(), found.last().map(|last| Position { at: last.at, id: last.id.clone() }));
+            let (count, position) =
+                (found.len(), found.last().map(|last| Position { at: last.at, id: last.id.clone() }));
             let text: String = found.into_iter().map(|entry| AuditEntryResponse::from(entry).line()).collect();
             let next = Progress {
                 position,

@@ -22,6 +22,7 @@ pub(crate) struct ListAuditQuery {
     /// Only what this user or one of their API keys did.
     actor_id: Option<String>,
     /// Only this action.
+    #[param(inline)]
     action: Option<Action>,
     /// Only things of this kind: what stands before the dot of an action.
     resource_type: Option<String>,

@@ -7,9 +7,7 @@ use shared_core::{
     Timestamp,
     deployments::{self, DeploymentError},
 };
-use shared_http::{
-    ApiResult, Caller, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
-};
+use shared_http::{ApiResult, Caller, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request};
 
 use crate::{DeploymentsState, NamePath};
 use wire::{

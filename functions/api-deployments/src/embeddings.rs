@@ -7,9 +7,7 @@ use shared_core::{
     Timestamp,
     embeddings::{self, EmbeddingError},
 };
-use shared_http::{
-    ApiResult, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
-};
+use shared_http::{ApiResult, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request};
 use shared_jobs::types::GenerateEmbedding;
 
 use crate::{DeploymentsState, NamePath};

@@ -135,7 +135,10 @@ async fn accounts(walk: &mut Walk, token: &str) {
     let (_, entry) = walk.step("POST /api/v1/auth/activate", call, "user.activated").await;
     let user_id = id(&invited["user"]);
     assert_eq!((entry.actor.as_str(), entry.resource_id.as_deref()), ("anonymous", Some(user_id.as_str())));
-    assert_eq!((&entry.before.unwrap()["status"], &entry.after.unwrap()["status"]), (&json!("pending"), &json!("active")));
+    assert_eq!(
+        (&entry.before.unwrap()["status"], &entry.after.unwrap()["status"]),
+        (&json!("pending"), &json!("active"))
+    );
 
     let role = json!({"role": "viewer"});
     walk.signed_in("PUT /api/v1/users/{id}", &user_id, token, &role, "user.updated").await;

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
+    // `tt`, since the derive of the schema does not see a literal that a macro hands on as such.
+    ($($(#[$doc:meta])* $variant:ident = $name:tt),* $(,)?) => {
         /// What was done: the type of the resource and a verb in the past tense.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[schema(as = AuditAction)]

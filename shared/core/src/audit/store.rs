@@ -184,6 +184,7 @@ pub async fn delete_before(db: &Db, before: Timestamp, limit: u32) -> Result<u64
 #[cfg(test)]
 pub(super) async fn plan(db: &Db, filter: &AuditFilter) -> Result<Vec<String>, DbError> {
     let (condition, params) = filter.condition();
-    let sql = format!("EXPLAIN QUERY PLAN SELECT id FROM audit_log WHERE {condition} ORDER BY at DESC, id DESC LIMIT 10");
+    let sql =
+        format!("EXPLAIN QUERY PLAN SELECT id FROM audit_log WHERE {condition} ORDER BY at DESC, id DESC LIMIT 10");
     db.read(sql, params).await?.rows.iter().map(|row| row.get("detail")).collect()
 }

@@ -31,7 +31,10 @@ async fn an_entry_names_the_caller_of_its_scope_and_the_system_outside() {
     let by = |actor: &str| found.iter().find(|entry| entry.actor == actor).expect("an entry");
     let (system, key) = (by("system"), by("api-key"));
     assert_eq!((system.actor.as_str(), &system.user_id, &system.address), ("system", &None, &None));
-    assert_eq!((key.actor.as_str(), key.user_id.as_deref(), key.api_key_id.as_deref()), ("api-key", Some("ada"), Some("key")));
+    assert_eq!(
+        (key.actor.as_str(), key.user_id.as_deref(), key.api_key_id.as_deref()),
+        ("api-key", Some("ada"), Some("key"))
+    );
     assert_eq!((key.role.as_deref(), key.address.as_deref()), (Some("user"), Some("192.0.2.7")));
     assert_eq!((key.request_id.as_deref(), key.resource_id.as_deref()), (Some("request"), Some("file")));
     assert_eq!((key.action.as_str(), key.resource_type.as_str()), ("file.created", "file"));
@@ -77,7 +80,10 @@ fn only_what_differs_is_kept_and_of_texts_only_that_they_do() {
     let expected = |role: &str| Some(json!({"role": role, "text": "[withheld]"}));
     assert_eq!(both, (expected("user"), expected("admin")));
     assert_eq!(differences(Some(view("user", "same")), Some(view("user", "same"))), (None, None));
-    let created = differences(None, Some(View::new().keep("n", None::<u32>).withhold("text", &None::<String>).label("model", "m")));
+    let created = differences(
+        None,
+        Some(View::new().keep("n", None::<u32>).withhold("text", &None::<String>).label("model", "m")),
+    );
     assert_eq!(created, (None, Some(json!({"model": "m"}))));
     let many: Vec<String> = (0..1000).map(|n| n.to_string()).collect();
     let (_, listed) = differences(None, Some(View::new().ids("ids", &many)));
@@ -151,7 +157,10 @@ async fn pages_and_exports_show_the_same_in_a_total_order() {
     assert_eq!(ids(AuditFilter { from: Some(at.plus_seconds(1)), ..AuditFilter::default() }).await, ["d"]);
     assert_eq!(ids(AuditFilter { to: Some(at), ..AuditFilter::default() }).await, ["a", "b", "c"]);
     assert_eq!(ids(AuditFilter { resource_id: Some("b".into()), ..AuditFilter::default() }).await, ["b"]);
-    assert_eq!(ids(AuditFilter { action: Some(Action::PromptDeleted), ..AuditFilter::default() }).await, Vec::<String>::new());
+    assert_eq!(
+        ids(AuditFilter { action: Some(Action::PromptDeleted), ..AuditFilter::default() }).await,
+        Vec::<String>::new()
+    );
 }
 
 #[tokio::test]
@@ -177,6 +186,8 @@ async fn an_index_serves_every_filter_with_its_order() {
 fn actions_have_names_of_their_own() {
     let names: std::collections::BTreeSet<&str> = Action::ALL.iter().map(|action| action.as_str()).collect();
     assert_eq!(names.len(), Action::ALL.len());
+    let documented = serde_json::to_value(<Action as utoipa::PartialSchema>::schema()).unwrap()["enum"].clone();
+    assert_eq!(documented, json!(Action::ALL));
     for action in Action::ALL {
         assert_eq!(serde_json::to_value(action).unwrap(), action.as_str());
         assert!(!action.resource_type().is_empty());

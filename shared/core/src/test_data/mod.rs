@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 
 pub use compile::compile_with_item;
 pub use store::{
-    RunItem, TestDataOrder, find_group, find_item, list_group_choices, list_groups,
-    list_items, list_run_items, unchanged_items,
+    RunItem, TestDataOrder, find_group, find_item, list_group_choices, list_groups, list_items, list_run_items,
+    unchanged_items,
 };
 
 use crate::{
