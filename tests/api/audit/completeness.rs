@@ -18,7 +18,8 @@ const ONLY_COMPUTE: [&str; 3] = [
 ];
 
 /// Texts and secrets that the walk sends, or is given, and that no entry may hold.
-const SENSITIVE: [&str; 12] = [
+const SENSITIVE: [&str; 13] = [
+    "marker-deployment",
     "marker-name",
     "marker-prompt",
     "marker-input",
@@ -199,7 +200,7 @@ async fn prompts_and_runs(walk: &mut Walk, token: &str) {
     let rule = "POST /api/v1/executions/{id}/erase";
     walk.signed_in(rule, &execution, token, &nothing, "execution.erased").await;
 
-    let deployment = json!({"name": "published", "promptId": prompt, "promptVersion": 1, "provider": "ollama",
+    let deployment = json!({"name": "marker-deployment", "promptId": prompt, "promptVersion": 1, "provider": "ollama",
         "model": "demo:latest"});
     let rule = "POST /api/v1/deployments";
     let deployment = id(&walk.signed_in(rule, "", token, &deployment, "deployment.created").await);
@@ -207,7 +208,7 @@ async fn prompts_and_runs(walk: &mut Walk, token: &str) {
     walk.signed_in("PUT /api/v1/deployments/{id}", &deployment, token, &edit, "deployment.updated").await;
     let input = json!({"userInput": "marker-input"});
     let rule = "POST /api/v1/deployments/run/{name}";
-    walk.signed_in(rule, "published", token, &input, "execution.created").await;
+    walk.signed_in(rule, "marker-deployment", token, &input, "execution.created").await;
     let rule = "DELETE /api/v1/deployments/{id}";
     walk.signed_in(rule, &deployment, token, &nothing, "deployment.deleted").await;
     walk.signed_in("DELETE /api/v1/prompts/{id}", &prompt, token, &nothing, "prompt.deleted").await;
