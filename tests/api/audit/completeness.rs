@@ -137,7 +137,7 @@ async fn accounts(walk: &mut Walk, token: &str) {
     let user_id = id(&invited["user"]);
     assert_eq!((entry.actor.as_str(), entry.resource_id.as_deref()), ("anonymous", Some(user_id.as_str())));
     assert_eq!(
-        (&entry.before.unwrap()["status"], &entry.after.unwrap()["status"]),
+        (&entry.before.expect("members")["status"], &entry.after.expect("members")["status"]),
         (&json!("pending"), &json!("active"))
     );
 
