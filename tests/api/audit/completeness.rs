@@ -44,6 +44,12 @@ fn mutating() -> BTreeSet<String> {
     rules
 }
 
+/// What was recorded since.
+async fn actions_since(app: &TestApp, before: &[AuditEntry]) -> Vec<String> {
+    let news = entries(app).await.into_iter().filter(|entry| !before.contains(entry));
+    news.map(|entry| entry.action).collect()
+}
+
 struct Walk {
     app: TestApp,
     seen: Vec<AuditEntry>,
@@ -289,7 +295,7 @@ async fn what_is_refused_or_only_computed_leaves_nothing() {
             call.send().await;
         }
     }
-    assert_eq!(entries(&app).await, before);
+    assert_eq!(actions_since(&app, &before).await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -320,7 +326,7 @@ async fn a_change_that_somebody_else_prevents_leaves_nothing() {
         let answer = call.send().await;
         assert!(answer.status.is_client_error(), "{what}: {}", answer.text);
     }
-    assert_eq!(entries(&app).await, before);
+    assert_eq!(actions_since(&app, &before).await, Vec::<String>::new());
 }
 
 #[tokio::test]
