@@ -1,8 +1,8 @@
 //! What deletion promises (`docs/deletion.md`): nothing is left of what was deleted, down to the bytes of the file.
 
 use serde_json::{Value, json};
-use shared_core::{ProviderName, params, users::Role};
-use shared_testing::vendor::ollama;
+use shared_core::{ProviderName, Timestamp, params, users::Role};
+use shared_testing::vendor::{ollama, voyageai};
 use tests::{PASSWORD, TestApp};
 
 /// Texts that stand in the database before anything is deleted, each at least once.
@@ -25,16 +25,12 @@ fn id(data: &Value) -> String {
     data["id"].as_str().expect("an id").to_owned()
 }
 
-/// Those of the markers that stand in the files of the database.
-fn found(app: &TestApp) -> Vec<&'static str> {
-    let bytes = app.database_bytes();
-    let stands = |marker: &&str| bytes.windows(marker.len()).any(|window| window == marker.as_bytes());
-    MARKERS.into_iter().filter(|marker| stands(marker)).collect()
-}
-
-/// Writes everything into the one file.
-async fn checkpoint(app: &TestApp) {
+/// Those of the texts that stand in the files of the database, once everything is written into the one file.
+async fn found(app: &TestApp, texts: &[&'static str]) -> Vec<&'static str> {
     app.db.read("PRAGMA wal_checkpoint(TRUNCATE)", params![]).await.expect("nobody reads meanwhile");
+    let bytes = app.database_bytes();
+    let stands = |text: &&&str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    texts.iter().filter(stands).copied().collect()
 }
 
 /// An account with a key, as somebody makes it who accepts an invitation; gives its id and token.
@@ -81,8 +77,7 @@ async fn what_is_deleted_leaves_no_byte_behind_and_sums_stay() {
     app.post("/api/v1/comments", &token, &quotation).send().await.data(201);
     let usage = app.get("/api/v1/dashboard/token-usage/summary", &admin).send().await.json()["data"].clone();
 
-    checkpoint(&app).await;
-    assert_eq!(found(&app), MARKERS, "what is not there cannot be deleted");
+    assert_eq!(found(&app, &MARKERS).await, MARKERS, "what is not there cannot be deleted");
 
     app.delete(&format!("/api/v1/deployments/{deployment}"), &admin).send().await;
     for path in [format!("users/{user}"), format!("files/{file}"), format!("prompts/{prompt}")] {
@@ -93,11 +88,9 @@ async fn what_is_deleted_leaves_no_byte_behind_and_sums_stay() {
     assert_eq!(app.call("POST", &erase).bearer(&admin).send().await.status.as_u16(), 204);
     assert_eq!(app.call("POST", &erase).bearer(&admin).send().await.refusal(404), "Execution not found");
 
-    checkpoint(&app).await;
-    assert_eq!(found(&app), Vec::<&str>::new(), "deleted content is overwritten");
+    assert_eq!(found(&app, &MARKERS).await, Vec::<&str>::new(), "deleted content is overwritten");
     app.db.read("VACUUM", params![]).await.expect("nobody writes meanwhile");
-    checkpoint(&app).await;
-    assert_eq!(found(&app), Vec::<&str>::new(), "after VACUUM");
+    assert_eq!(found(&app, &MARKERS).await, Vec::<&str>::new(), "after VACUUM");
 
     let after = app.get("/api/v1/dashboard/token-usage/summary", &admin).send().await.json()["data"].clone();
     assert_eq!((after.as_array().map(Vec::len), &after), (Some(1), &usage));
@@ -106,6 +99,37 @@ async fn what_is_deleted_leaves_no_byte_behind_and_sums_stay() {
     for entry in log["data"].as_array().expect("a list") {
         assert!(entry["actor"]["id"] == json!(user) && entry["actor"].get("name").is_none(), "{entry}");
     }
+}
+
+#[tokio::test]
+async fn what_retention_deletes_leaves_no_byte_behind_and_sums_stay() {
+    const KEPT_FOR_A_DAY: [&str; 4] = ["marked-text", "marked-input", "marked-answer", "marked-embedded"];
+    let days = [("EXECUTION_RETENTION_DAYS", "1"), ("JOB_RETENTION_DAYS", "1"), ("AUDIT_RETENTION_DAYS", "1")];
+    let (app, admin) = TestApp::with_variables(&days).await;
+    app.vendor.on("GET", "/api/tags", ollama::tags(["demo:latest"]));
+    app.vendor.on("POST", "/api/generate", ollama::generated("marked-answer"));
+    app.vendor.on("POST", "/v1/embeddings", voyageai::embedded(&[vec![0.25, -0.5]]));
+    app.add_provider(ProviderName::Ollama, &admin).await;
+    let run =
+        json!({"promptText": "marked-text", "userInput": "marked-input", "providerModel": ["ollama:demo:latest"]});
+    app.post("/api/v1/executions", &admin, &run).send().await.data(201);
+    app.run_waiting(ProviderName::Ollama).await;
+    let key = json!({"type": "service-api-key", "data": {"provider": "voyageai", "api_key": "x"}});
+    app.post("/api/v1/settings", &admin, &key).send().await.data(201);
+    let texts = json!({"name": "texts", "model": "voyage-3-large"});
+    app.post("/api/v1/deployment-embeddings", &admin, &texts).send().await.data(201);
+    let run = json!({"inputs": ["marked-embedded"]});
+    let ran = app.post("/api/v1/deployment-embeddings/run/texts", &admin, &run).send().await.data(201);
+    app.embed(ran["jobId"].as_str().expect("an id")).await;
+    assert_eq!(found(&app, &KEPT_FOR_A_DAY).await, KEPT_FOR_A_DAY);
+    let usage = async || app.get("/api/v1/dashboard/token-usage/summary", &admin).send().await.json()["data"].clone();
+    let before = usage().await;
+
+    app.maintenance.run(Timestamp::now().plus_seconds(2 * 86_400), None).await.expect("the database answers");
+    assert_eq!(found(&app, &KEPT_FOR_A_DAY).await, Vec::<&str>::new());
+    assert_eq!((before.as_array().map(Vec::len), usage().await), (Some(1), before));
+    let log = app.get("/api/v1/audit", &admin).send().await.data(200);
+    assert_eq!(log["total"], 0, "{log}");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! The export: an entry per line, read in portions and streamed. A function answers six megabytes at most, so whoever
-//! wants more asks again from where the answer ends.
+//! The export: an entry per line, read in portions and streamed. Whoever wants more than one answer holds asks again from
+//! where it ends.
 
 use axum::{
     body::Body,
@@ -20,10 +20,11 @@ use crate::wire::AuditEntryResponse;
 const PORTION: u32 = 500;
 /// Entries of one answer.
 const MOST_ENTRIES: usize = 5_000;
-/// No further portion is read once the answer is as long as this.
-const ENOUGH_BYTES: usize = 4 << 20;
+/// Bytes of one answer. A function answers six megabytes at most, and this travels as base64, which takes a third more.
+const MOST_BYTES: usize = 4 << 20;
 
 /// How far an export has come.
+#[derive(Default)]
 struct Progress {
     position: Option<Position>,
     entries: usize,
@@ -31,26 +32,39 @@ struct Progress {
     is_over: bool,
 }
 
+impl Progress {
+    /// The lines of a portion, as far as the answer takes them.
+    fn take(&mut self, portion: impl ExactSizeIterator<Item = (Position, String)>) -> String {
+        self.is_over = portion.len() < PORTION as usize;
+        let mut text = String::new();
+        for (position, line) in portion {
+            if self.entries == MOST_ENTRIES || self.bytes + line.len() > MOST_BYTES {
+                self.is_over = true;
+                break;
+            }
+            self.position = Some(position);
+            self.entries += 1;
+            self.bytes += line.len();
+            text.push_str(&line);
+        }
+        text
+    }
+}
+
 /// The matching entries as an attachment.
 pub(crate) fn lines(db: Db, filter: AuditFilter, direction: Direction) -> Response {
-    let begin = Progress { position: None, entries: 0, bytes: 0, is_over: false };
-    let portions = stream::try_unfold(begin, move |so_far| {
+    let portions = stream::try_unfold(Progress::default(), move |mut progress| {
         let (db, filter) = (db.clone(), filter.clone());
         async move {
-            if so_far.is_over || so_far.entries >= MOST_ENTRIES || so_far.bytes >= ENOUGH_BYTES {
+            if progress.is_over {
                 return Ok::<_, DbError>(None);
             }
-            let found = list_from(&db, &filter, direction, so_far.position.as_ref(), PORTION).await?;
-            let (count, position) =
-                (found.len(), found.last().map(|last| Position { at: last.at, id: last.id.clone() }));
-            let text: String = found.into_iter().map(|entry| AuditEntryResponse::from(entry).line()).collect();
-            let next = Progress {
-                position,
-                entries: so_far.entries + count,
-                bytes: so_far.bytes + text.len(),
-                is_over: count < PORTION as usize,
-            };
-            Ok(Some((text, next)))
+            let found = list_from(&db, &filter, direction, progress.position.as_ref(), PORTION).await?;
+            let text = progress.take(found.into_iter().map(|entry| {
+                let position = Position { at: entry.at, id: entry.id.clone() };
+                (position, AuditEntryResponse::from(entry).line())
+            }));
+            Ok(Some((text, progress)))
         }
     });
     let headers = [

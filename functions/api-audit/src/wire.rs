@@ -38,7 +38,7 @@ pub(crate) struct ListAuditQuery {
     #[serde(default)]
     #[param(inline)]
     pub(crate) order_direction: DirectionParam,
-    /// `ndjson` gives up to 5,000 matching entries, one per line; the rest is had with `from` or `to` at the last one.
+    /// `ndjson` gives up to 5,000 matching entries or 4 MiB, one per line; the rest is had with `from` or `to` at the last one.
     #[serde(default)]
     #[param(inline)]
     pub(crate) format: Format,

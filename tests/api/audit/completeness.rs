@@ -18,7 +18,8 @@ const ONLY_COMPUTE: [&str; 3] = [
 ];
 
 /// Texts and secrets that the walk sends, or is given, and that no entry may hold.
-const SENSITIVE: [&str; 12] = [
+const SENSITIVE: [&str; 13] = [
+    "marker-deployment",
     "marker-name",
     "marker-prompt",
     "marker-input",
@@ -41,6 +42,12 @@ fn mutating() -> BTreeSet<String> {
         assert!(rules.remove(rule), "the table does not know {rule}");
     }
     rules
+}
+
+/// What was recorded since.
+async fn actions_since(app: &TestApp, before: &[AuditEntry]) -> Vec<String> {
+    let news = entries(app).await.into_iter().filter(|entry| !before.contains(entry));
+    news.map(|entry| entry.action).collect()
 }
 
 struct Walk {
@@ -136,7 +143,7 @@ async fn accounts(walk: &mut Walk, token: &str) {
     let user_id = id(&invited["user"]);
     assert_eq!((entry.actor.as_str(), entry.resource_id.as_deref()), ("anonymous", Some(user_id.as_str())));
     assert_eq!(
-        (&entry.before.unwrap()["status"], &entry.after.unwrap()["status"]),
+        (&entry.before.expect("members")["status"], &entry.after.expect("members")["status"]),
         (&json!("pending"), &json!("active"))
     );
 
@@ -199,7 +206,7 @@ async fn prompts_and_runs(walk: &mut Walk, token: &str) {
     let rule = "POST /api/v1/executions/{id}/erase";
     walk.signed_in(rule, &execution, token, &nothing, "execution.erased").await;
 
-    let deployment = json!({"name": "published", "promptId": prompt, "promptVersion": 1, "provider": "ollama",
+    let deployment = json!({"name": "marker-deployment", "promptId": prompt, "promptVersion": 1, "provider": "ollama",
         "model": "demo:latest"});
     let rule = "POST /api/v1/deployments";
     let deployment = id(&walk.signed_in(rule, "", token, &deployment, "deployment.created").await);
@@ -207,7 +214,7 @@ async fn prompts_and_runs(walk: &mut Walk, token: &str) {
     walk.signed_in("PUT /api/v1/deployments/{id}", &deployment, token, &edit, "deployment.updated").await;
     let input = json!({"userInput": "marker-input"});
     let rule = "POST /api/v1/deployments/run/{name}";
-    walk.signed_in(rule, "published", token, &input, "execution.created").await;
+    walk.signed_in(rule, "marker-deployment", token, &input, "execution.created").await;
     let rule = "DELETE /api/v1/deployments/{id}";
     walk.signed_in(rule, &deployment, token, &nothing, "deployment.deleted").await;
     walk.signed_in("DELETE /api/v1/prompts/{id}", &prompt, token, &nothing, "prompt.deleted").await;
@@ -288,7 +295,7 @@ async fn what_is_refused_or_only_computed_leaves_nothing() {
             call.send().await;
         }
     }
-    assert_eq!(entries(&app).await, before);
+    assert_eq!(actions_since(&app, &before).await, Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -319,7 +326,7 @@ async fn a_change_that_somebody_else_prevents_leaves_nothing() {
         let answer = call.send().await;
         assert!(answer.status.is_client_error(), "{what}: {}", answer.text);
     }
-    assert_eq!(entries(&app).await, before);
+    assert_eq!(actions_since(&app, &before).await, Vec::<String>::new());
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn an_export_ends_while_a_function_can_still_answer_it() {
     let (app, token) = TestApp::with_admin().await;
     fill(&app, 1_200, 9_000).await;
     let text = app.get(&format!("{AUDIT}?resourceType=old&format=ndjson"), &token).send().await.text;
-    assert!(text.len() < 6 << 20 && text.lines().count() == 500, "{} bytes", text.len());
+    assert!((4_000_000..=4 << 20).contains(&text.len()) && text.ends_with("}\n"), "{} bytes", text.len());
 }
 
 #[tokio::test]

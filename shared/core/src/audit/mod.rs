@@ -75,7 +75,8 @@ impl Entry {
     /// without a row there is no entry. Its parameters begin with `?14`.
     pub fn record_from(self, select: &str, more: Vec<Value>) -> Statement {
         let sql = format!(
-            "INSERT INTO audit_log ({}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, COALESCE(?11, found.details), ?12, ?13
+            "INSERT INTO audit_log ({}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,
+                COALESCE(?11, found.details), ?12, ?13
             FROM ({select}) AS found",
             store::COLUMNS
         );

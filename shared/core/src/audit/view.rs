@@ -87,10 +87,11 @@ impl View {
         self.with(name, id.into().map_or(Value::Null, Value::from))
     }
 
-    /// Keeps ids, as many as an entry lists.
+    /// Keeps ids, as many as an entry lists; none are left out.
     #[must_use]
     pub fn ids(self, name: &'static str, ids: &[String]) -> Self {
-        self.with(name, ids.iter().take(MOST_IDS).map(String::as_str).collect())
+        let listed: Vec<&str> = ids.iter().take(MOST_IDS).map(String::as_str).collect();
+        self.with(name, if listed.is_empty() { Value::Null } else { listed.into() })
     }
 
     /// Keeps a short text of the configuration, such as the name of a model.

@@ -13,7 +13,7 @@ use super::{DbError, Row, Rows, Statement, Value};
 /// How long a writer waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Settings of every connection. WAL lets readers and one writer work side by side; `NORMAL` survives a killed process;
-/// what is deleted is overwritten, which makes a deletion some 20 µs longer and nothing else.
+/// what is deleted is overwritten, which makes the deletion of a document of 1 to 12 KB 10 to 25 µs longer.
 const PRAGMAS: [&str; 4] = [
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = NORMAL",

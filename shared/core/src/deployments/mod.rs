@@ -76,7 +76,7 @@ pub struct Deployment {
 impl Deployment {
     fn audited(&self) -> audit::View {
         audit::View::new()
-            .label("name", &self.name)
+            .withhold("name", &self.name)
             .id("promptId", self.prompt_id.as_str())
             .keep("promptVersion", self.prompt_version)
             .keep("provider", self.provider.as_str())

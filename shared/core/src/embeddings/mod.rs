@@ -43,7 +43,7 @@ pub struct EmbeddingDeployment {
 impl EmbeddingDeployment {
     fn audited(&self) -> audit::View {
         audit::View::new()
-            .label("name", &self.name)
+            .withhold("name", &self.name)
             .label("model", self.model.as_str())
             .withhold("inputType", &self.input_type)
             .ids("webhookDestinationIds", &self.webhook_destination_ids)
