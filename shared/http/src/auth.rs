@@ -2,22 +2,24 @@
 
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
-    http::{Extensions, HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::Response,
 };
-use lambda_http::request::RequestContext;
 use shared_core::{
     Document, Timestamp,
-    api_keys::{self, ApiKey},
+    api_keys::{self, FoundKey},
     executions::Origin,
+    limits::{LimitError, TooMany},
     users::{self, Role, User, UserStatus},
 };
 
 use crate::{
     access::{Access, Keys, access},
+    address::{SourceAddress, client_address},
     app::App,
-    error::ApiError,
+    error::{ApiError, too_many},
+    rate_limit::describe,
 };
 
 const COOKIE: &str = "auth-token";
@@ -56,34 +58,15 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let rule = access(request.method().as_str(), path);
+    let address = client_address(request.extensions(), request.headers(), app.trusted_proxies);
+    request.extensions_mut().insert(SourceAddress(address.clone()));
     let (least, keys) = match rule {
         None => return Err(ApiError::forbidden("this operation is open to nobody")),
         Some(Access::Public) => return Ok(next.run(request).await),
         Some(Access::SignedIn { least, keys }) => (least, keys),
     };
-    let address = source_address(request.extensions());
     let now = Timestamp::now();
-    let caller = match (api_key_of(request.headers()), keys) {
-        (Some(key), Keys::Refused) => {
-            recognise_key(&app, key).await?;
-            return Err(ApiError::forbidden("this operation is not open to API keys"));
-        }
-        (Some(key), Keys::Scope(scope)) => {
-            let (key, owner) = recognise_key(&app, key).await?;
-            if !key.data.scopes.contains(&scope) {
-                return Err(ApiError::forbidden(format!("the API key lacks the scope {}", scope.as_str())));
-            }
-            Caller { user: owner, api_key_id: Some(key.id) }
-        }
-        (Some(key), Keys::AnyScope) => {
-            let (key, owner) = recognise_key(&app, key).await?;
-            Caller { user: owner, api_key_id: Some(key.id) }
-        }
-        (_, Keys::Ignored) | (None, _) => {
-            let user = recognise_session(&app, request.method(), request.headers(), now).await?;
-            Caller { user, api_key_id: None }
-        }
-    };
+    let (caller, key) = recognise(&app, keys, request.method(), request.headers(), now).await?;
     if caller.role() < least {
         return Err(ApiError::forbidden(format!(
             "this operation needs the role {}, and yours is {}",
@@ -91,12 +74,66 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
             caller.role().as_str()
         )));
     }
-    if let Some(id) = &caller.api_key_id {
-        app.db.write(vec![api_keys::record_use(id, &address, now)]).await?;
+    let mut response = match key {
+        Some(key) => answer_key(&app, &key, &address, &caller, request, next, now).await?,
+        None => {
+            request.extensions_mut().insert(caller.clone());
+            next.run(request).await
+        }
+    };
+    response.extensions_mut().insert(caller);
+    Ok(response)
+}
+
+/// Who calls, and the key that was used, which must be one that this operation admits.
+async fn recognise(
+    app: &App,
+    keys: Keys,
+    method: &Method,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<(Caller, Option<FoundKey>), ApiError> {
+    let key = match (api_key_of(headers), keys) {
+        (_, Keys::Ignored) | (None, _) => {
+            let user = recognise_session(app, method, headers, now).await?;
+            return Ok((Caller { user, api_key_id: None }, None));
+        }
+        (Some(key), Keys::Refused | Keys::Scope(_) | Keys::AnyScope) => recognise_key(app, key).await?,
+    };
+    match keys {
+        Keys::Refused => return Err(ApiError::forbidden("this operation is not open to API keys")),
+        Keys::Scope(scope) if !key.key.data.scopes.contains(&scope) => {
+            return Err(ApiError::forbidden(format!("the API key lacks the scope {}", scope.as_str())));
+        }
+        Keys::Scope(_) | Keys::AnyScope | Keys::Ignored => {}
     }
+    Ok((Caller { user: key.owner.clone(), api_key_id: Some(key.key.id.clone()) }, Some(key)))
+}
+
+/// Counts the use of the key and answers; 429 when the key may not make more requests for now, or when the operation
+/// itself refuses because of a limit. The answer tells how much is left.
+async fn answer_key(
+    app: &App,
+    key: &FoundKey,
+    address: &str,
+    caller: &Caller,
+    mut request: Request,
+    next: Next,
+    now: Timestamp,
+) -> Result<Response, ApiError> {
+    let allowance = match api_keys::record_use(&app.db, key, app.limits.api_key_requests, address, now).await {
+        Ok(allowance) => allowance,
+        Err(LimitError::TooMany(reason)) => return Ok(too_many(reason)),
+        Err(LimitError::Db(error)) => return Err(error.into()),
+    };
     request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
-    response.extensions_mut().insert(caller);
+    if let Some(reason) = response.extensions().get::<TooMany>() {
+        response = too_many(*reason);
+    }
+    if let Some(allowance) = allowance {
+        describe(allowance, response.headers_mut());
+    }
     Ok(response)
 }
 
@@ -105,7 +142,7 @@ fn api_key_of(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-api-key").map(|value| value.to_str().unwrap_or("?")).filter(|key| !key.is_empty())
 }
 
-async fn recognise_key(app: &App, key: &str) -> Result<(Document<ApiKey>, Document<User>), ApiError> {
+async fn recognise_key(app: &App, key: &str) -> Result<FoundKey, ApiError> {
     let found = api_keys::authenticate(&app.db, key).await?;
     found
         .ok_or_else(|| ApiError::unauthorized("the API key is unknown, revoked or expired, or its owner is not active"))
@@ -147,24 +184,4 @@ fn cookie_token(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE)
         .map(|(_, token)| token)
-}
-
-/// The caller's network address as API Gateway saw it.
-fn source_address(extensions: &Extensions) -> String {
-    match extensions.get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone().unwrap_or_default(),
-        _ => String::new(),
-    }
-}
-
-/// The caller's network address.
-#[derive(Debug, Clone)]
-pub struct SourceAddress(pub String);
-
-impl<S: Sync> FromRequestParts<S> for SourceAddress {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(source_address(&parts.extensions)))
-    }
 }

@@ -43,6 +43,17 @@ pub struct NewApiKey {
     pub scopes: Vec<Scope>,
     /// When it stops working, if ever.
     pub expires_at: Option<Timestamp>,
+    /// How many requests it may make in a minute, if not as many as others.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// What an owner changes about a key.
+#[derive(Debug, Clone)]
+pub struct ApiKeyEdit {
+    /// New name.
+    pub name: String,
+    /// How many requests it may make in a minute from now on; as many as before, when absent.
+    pub requests_per_minute: Option<u32>,
 }
 
 /// Makes a key; gives the key itself too, which cannot be had again.
@@ -57,6 +68,7 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
         scopes: new.scopes,
         status: ApiKeyStatus::Active,
         expires_at: new.expires_at,
+        requests_per_minute: new.requests_per_minute,
     };
     let id = ids::new_id();
     db.write(vec![store::insert(&id, &data, now)]).await?;
@@ -64,9 +76,15 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
     Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, Secret::new(plain)))
 }
 
-/// Gives a key another name.
-pub async fn rename(db: &Db, user_id: &str, id: &str, name: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
-    let answers = db.write(vec![store::rename(user_id, id, name, now)]).await?;
+/// Changes a key; its scopes stay as they are.
+pub async fn update(
+    db: &Db,
+    user_id: &str,
+    id: &str,
+    edit: &ApiKeyEdit,
+    now: Timestamp,
+) -> Result<OwnedKey, ApiKeyError> {
+    let answers = db.write(vec![store::update(user_id, id, edit, now)]).await?;
     store::first_owned(&answers)?.ok_or(ApiKeyError::NotFound)
 }
 
