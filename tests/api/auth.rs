@@ -209,7 +209,7 @@ async fn every_refused_sign_in_asks_the_database_alike() {
     for email in [ADMIN, "nobody@example.com", "locked@example.com", "off@example.com", "new@example.com"] {
         let before = server.requests();
         login(&app, email, "wrong").await.refusal(401);
-        assert_eq!(server.requests() - before, 1, "{email}");
+        assert_eq!(server.requests() - before, 2, "{email}");
     }
 }
 

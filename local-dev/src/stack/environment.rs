@@ -290,6 +290,7 @@ mod tests {
             "EXECUTION_LEASE_SECONDS",
             "JOB_RETENTION_DAYS",
             "API_KEY_REQUESTS_PER_MINUTE",
+            "AUDIT_RETENTION_DAYS",
             "RUST_LOG",
             "HTTPS_PROXY",
         ] {

@@ -44,8 +44,9 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0016_admission",
     "0017_maintenance",
     "0018_provider_calls",
-    "0019_limits",
-    "0020_password_resets",
+    "0019_audit_log",
+    "0020_limits",
+    "0021_password_resets",
 ];
 
 /// Why a database could not be brought up to date.

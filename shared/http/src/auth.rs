@@ -2,13 +2,14 @@
 
 use axum::{
     extract::{FromRequestParts, MatchedPath, Request, State},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{Extensions, HeaderMap, Method, header, request::Parts},
     middleware::Next,
     response::Response,
 };
 use shared_core::{
     Document, Timestamp,
-    api_keys::{self, FoundKey},
+    api_keys::{self, Allowance, FoundKey},
+    audit::{self, Actor},
     executions::Origin,
     limits::{LimitError, TooMany},
     users::{self, Role, User, UserStatus},
@@ -20,6 +21,7 @@ use crate::{
     app::App,
     error::{ApiError, too_many},
     rate_limit::describe,
+    server::RequestId,
 };
 
 const COOKIE: &str = "auth-token";
@@ -43,6 +45,15 @@ impl Caller {
     pub fn role(&self) -> Role {
         self.user.data.role
     }
+
+    /// Who that is for the audit log.
+    fn actor(&self) -> Actor {
+        let (user_id, role) = (self.user.id.clone(), self.role());
+        match self.api_key_id.clone() {
+            None => Actor::User { id: user_id, role },
+            Some(id) => Actor::ApiKey { id, owner_id: user_id, role },
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -62,7 +73,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     request.extensions_mut().insert(SourceAddress(address.clone()));
     let (least, keys) = match rule {
         None => return Err(ApiError::forbidden("this operation is open to nobody")),
-        Some(Access::Public) => return Ok(next.run(request).await),
+        Some(Access::Public) => {
+            let caller = audited(Actor::Anonymous, request.extensions());
+            return Ok(audit::scope(caller, next.run(request)).await);
+        }
         Some(Access::SignedIn { least, keys }) => (least, keys),
     };
     let now = Timestamp::now();
@@ -74,15 +88,37 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
             caller.role().as_str()
         )));
     }
-    let mut response = match key {
-        Some(key) => answer_key(&app, &key, &address, &caller, request, next, now).await?,
-        None => {
-            request.extensions_mut().insert(caller.clone());
-            next.run(request).await
-        }
+    let allowance = match &key {
+        None => None,
+        Some(key) => match api_keys::record_use(&app.db, key, app.limits.api_key_requests, &address, now).await {
+            Ok(allowance) => allowance,
+            Err(LimitError::TooMany(reason)) => {
+                let mut response = too_many(reason);
+                response.extensions_mut().insert(caller);
+                return Ok(response);
+            }
+            Err(LimitError::Db(error)) => return Err(error.into()),
+        },
     };
+    request.extensions_mut().insert(caller.clone());
+    let acting = audited(caller.actor(), request.extensions());
+    let mut response = audit::scope(acting, next.run(request)).await;
+    if key.is_some() {
+        response = for_program(response, allowance);
+    }
     response.extensions_mut().insert(caller);
     Ok(response)
+}
+
+/// An answer as a program gets it: 429 when the operation refused because of a limit, and what the key has left.
+fn for_program(mut response: Response, allowance: Option<Allowance>) -> Response {
+    if let Some(reason) = response.extensions().get::<TooMany>() {
+        response = too_many(*reason);
+    }
+    if let Some(allowance) = allowance {
+        describe(allowance, response.headers_mut());
+    }
+    response
 }
 
 /// Who calls, and the key that was used, which must be one that this operation admits.
@@ -110,31 +146,10 @@ async fn recognise(
     Ok((Caller { user: key.owner.clone(), api_key_id: Some(key.key.id.clone()) }, Some(key)))
 }
 
-/// Counts the use of the key and answers; 429 when the key may not make more requests for now, or when the operation
-/// itself refuses because of a limit. The answer tells how much is left.
-async fn answer_key(
-    app: &App,
-    key: &FoundKey,
-    address: &str,
-    caller: &Caller,
-    mut request: Request,
-    next: Next,
-    now: Timestamp,
-) -> Result<Response, ApiError> {
-    let allowance = match api_keys::record_use(&app.db, key, app.limits.api_key_requests, address, now).await {
-        Ok(allowance) => allowance,
-        Err(LimitError::TooMany(reason)) => return Ok(too_many(reason)),
-        Err(LimitError::Db(error)) => return Err(error.into()),
-    };
-    request.extensions_mut().insert(caller.clone());
-    let mut response = next.run(request).await;
-    if let Some(reason) = response.extensions().get::<TooMany>() {
-        response = too_many(*reason);
-    }
-    if let Some(allowance) = allowance {
-        describe(allowance, response.headers_mut());
-    }
-    Ok(response)
+/// Who acts in this request, as the audit log tells it.
+fn audited(actor: Actor, extensions: &Extensions) -> audit::Caller {
+    let address = extensions.get().map(|SourceAddress(address)| address.clone()).filter(|text| !text.is_empty());
+    audit::Caller { actor, address, request_id: extensions.get().map(|RequestId(id)| id.clone()) }
 }
 
 /// The `X-API-Key` header; an empty one counts as absent. One that is no text is a wrong key.

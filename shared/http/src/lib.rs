@@ -34,7 +34,7 @@ pub use error::{
 pub use extract::{Json, OpaqueIdPath, Path, Query, RequestBody, RequestQuery, UuidPath};
 pub use issue::{Issue, Part};
 pub use login_user::LoginUser;
-pub use query::{DirectionParam, page_request};
+pub use query::{DirectionParam, Moment, page_request};
 pub use server::{Edge, serve, service};
 pub use session::Sessions;
 pub use validate::parse_body;

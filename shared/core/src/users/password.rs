@@ -2,6 +2,7 @@
 
 use super::{User, UserError, store};
 use crate::{
+    audit::{self, Action, View},
     config::Secret,
     db::{Db, DbError},
     documents::Document,
@@ -46,7 +47,9 @@ pub async fn change_password(
         return Err(UserError::SamePassword);
     }
     let data = with_password(user.data, new).await;
-    match db.write(vec![store::replace(&user.id, &data, user.revision, now), guess.give_back()]).await {
+    let replace = store::replace(&user.id, &data, user.revision, now);
+    let entry = audit::entry(Action::UserPasswordChanged).on(&user.id);
+    match db.write(vec![replace, entry.record(), guess.give_back()]).await {
         Ok(_) => Ok(Document { data, revision: user.revision + 1, updated_at: now, ..user }),
         Err(DbError::Guard) => Err(UserError::Stale),
         Err(error) => Err(error.into()),
@@ -58,13 +61,15 @@ pub async fn change_password(
 pub async fn open_reset(db: &Db, id: &str, take: &Take, now: Timestamp) -> Result<PasswordReset, UserError> {
     let token = Secret::new(hex::encode(random_bytes::<32>()));
     let expires_at = now.plus_seconds(RESET_SECONDS);
+    limits::take(db, take, now).await?;
     let open = store::open_reset(id, &digest(token.reveal()), expires_at);
-    let answers = limits::write(db, std::slice::from_ref(take), vec![open], now).await?;
-    if answers[0].first().is_some() {
-        return Ok(PasswordReset { token, expires_at });
+    let entry = audit::entry(Action::UserResetLinkCreated).on(id).after(View::new().keep("expiresAt", expires_at));
+    match db.write(vec![open, entry.record()]).await {
+        Ok(_) => Ok(PasswordReset { token, expires_at }),
+        Err(DbError::Guard) if store::find(db, id).await?.is_some() => Err(UserError::NotActive),
+        Err(DbError::Guard) => Err(UserError::NotFound),
+        Err(error) => Err(error.into()),
     }
-    store::find(db, id).await?.ok_or(UserError::NotFound)?;
-    Err(UserError::NotActive)
 }
 
 /// Sets a password with the token of a link, which is used up. It ends every session, and a lock. `guess` is the attempt as the
@@ -81,7 +86,8 @@ pub async fn reset_password(
     let found = Document::<User>::first(&found[0])?.ok_or(UserError::InvalidReset)?;
     let data = with_password(found.data, password).await;
     let replace = store::replace(&found.id, &data, found.revision, now);
-    match db.write(vec![replace, store::unlock(&found.id), guess.give_back()]).await {
+    let entry = audit::entry(Action::UserPasswordReset).on(&found.id);
+    match db.write(vec![replace, store::unlock(&found.id), entry.record(), guess.give_back()]).await {
         Ok(_) => Ok(data),
         // Another call with the same token was faster, or an admin changed the account.
         Err(DbError::Guard) => Err(UserError::Stale),

@@ -2,7 +2,8 @@
 
 use super::{User, normalize_email, store};
 use crate::{
-    db::{Db, DbError},
+    audit::{self, Action, Actor},
+    db::{Db, DbError, Row, Statement},
     documents::Document,
     instant::Timestamp,
     limits::Take,
@@ -38,10 +39,14 @@ pub async fn sign_in(
     guess: &Take,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
-    let locked_until = now.plus_seconds(LOCK_SECONDS);
-    let reserve = store::reserve_sign_in(&normalize_email(email), ACCOUNT_LIMIT, locked_until, now);
-    let open = match db.write(vec![guess.statement(now), reserve]).await {
-        Ok(answers) => Document::<User>::first(&answers[1])?,
+    let (email, locked_until) = (normalize_email(email), now.plus_seconds(LOCK_SECONDS));
+    let reserve = store::reserve_sign_in(&email, ACCOUNT_LIMIT, locked_until, now);
+    let (open, account_id) = match db.write(vec![guess.statement(now), reserve, store::id_of(&email)]).await {
+        Ok(answers) => {
+            let id = answers[2].first().map(|row: &Row| row.get::<String>("id")).transpose()?;
+            (Document::<User>::first(&answers[1])?, id)
+        }
+        // Whoever floods us with wrong passwords fills the log no further than to the limit.
         Err(DbError::Guard) => return Err(SignInRefused::BadCredentials),
         Err(error) => return Err(error.into()),
     };
@@ -49,11 +54,31 @@ pub async fn sign_in(
     let verdict = passwords::verify(password.clone(), stored_hash).await;
     match (open, verdict) {
         (Some(user), Verdict::Right) => {
-            db.write(vec![store::record_sign_in(&user.id, now), guess.give_back()]).await?;
+            db.write(signed_in(&user, guess, now)).await?;
             Ok(user)
         }
         (Some(user), Verdict::RightButOutdated) => upgrade_hash(db, user, password, guess, now).await,
-        (None, _) | (_, Verdict::Wrong) => Err(SignInRefused::BadCredentials),
+        (None, _) | (_, Verdict::Wrong) => {
+            db.write(vec![failed_sign_in(account_id.as_deref())]).await?;
+            Err(SignInRefused::BadCredentials)
+        }
+    }
+}
+
+/// Records a successful sign-in, which was no guess.
+fn signed_in(user: &Document<User>, guess: &Take, now: Timestamp) -> Vec<Statement> {
+    let actor = Actor::User { id: user.id.clone(), role: user.data.role };
+    let entry = audit::entry(Action::UserSignedIn).by(actor).on(&user.id);
+    vec![store::record_sign_in(&user.id, now), entry.record(), guess.give_back()]
+}
+
+/// An entry about a refusal. The address that was given may be anybody's, or a password; only an account that has it is
+/// named.
+fn failed_sign_in(account_id: Option<&str>) -> Statement {
+    let entry = audit::entry(Action::UserSignInFailed);
+    match account_id {
+        Some(id) => entry.on(id).record(),
+        None => entry.record(),
     }
 }
 
@@ -66,13 +91,13 @@ async fn upgrade_hash(
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
     user.data.password_hash = Some(passwords::hash(password).await);
-    let replace = store::replace(&user.id, &user.data, user.revision, now);
-    let record = || vec![store::record_sign_in(&user.id, now), guess.give_back()];
-    match db.write([vec![replace], record()].concat()).await {
+    let mut writes = vec![store::replace(&user.id, &user.data, user.revision, now)];
+    writes.extend(signed_in(&user, guess, now));
+    match db.write(writes).await {
         Ok(_) => Ok(user),
         // Somebody changed the account meanwhile; the upgrade can wait for the next sign-in.
         Err(DbError::Guard) => {
-            db.write(record()).await?;
+            db.write(signed_in(&user, guess, now)).await?;
             Ok(user)
         }
         Err(error) => Err(error.into()),

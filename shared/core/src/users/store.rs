@@ -2,6 +2,7 @@
 
 use super::{Role, User, UserStatus};
 use crate::{
+    audit::Entry,
     db::{Db, DbError, Row, Statement, Value},
     documents::{COLUMNS, Collection, Document, Filter, to_json},
     instant::Timestamp,
@@ -90,10 +91,17 @@ pub(super) fn delete_unless_last_admin(id: &str) -> Statement {
     Statement::new(sql, params![id]).expecting_one()
 }
 
-/// Deletes pending accounts whose invitation has expired.
-pub(super) fn delete_expired(now: Timestamp) -> Statement {
-    let sql = "DELETE FROM users WHERE status = 'pending' AND json_extract(data, '$.invitation.expires_at') <= ?1";
-    Statement::new(sql, params![now])
+/// Deletes pending accounts whose invitation has expired, after an entry about them.
+pub(super) fn delete_expired(entry: Entry, now: Timestamp) -> Vec<Statement> {
+    let expired = "status = 'pending' AND json_extract(data, '$.invitation.expires_at')";
+    let details = format!(
+        "SELECT json_object('count', count(*), 'ids', json((
+                SELECT json_group_array(id) FROM (SELECT id FROM users WHERE {expired} <= ?14 LIMIT 100)
+            ))) AS details
+        FROM users WHERE {expired} <= ?14 HAVING count(*) > 0"
+    );
+    let delete = format!("DELETE FROM users WHERE {expired} <= ?1");
+    vec![entry.record_from(&details, params![now]), Statement::new(delete, params![now])]
 }
 
 /// One page of the matching accounts, newest first; of a search, matches of the name come before those of the address.
@@ -146,7 +154,12 @@ fn page_of(filter: &UserFilter, condition: &str, mut params: Vec<Value>, page: P
 pub(super) fn bump_session_version(id: &str, now: Timestamp) -> Statement {
     let sql = "UPDATE users SET revision = revision + 1, updated_at = ?2, data = json_set(
         data, '$.session_version', COALESCE(json_extract(data, '$.session_version'), 0) + 1) WHERE id = ?1";
-    Statement::new(sql, params![id, now])
+    Statement::new(sql, params![id, now]).expecting_one()
+}
+
+/// Asks for the id of the account with this normalised address.
+pub(super) fn id_of(email: &str) -> Statement {
+    Statement::new("SELECT id FROM users WHERE email = ?1", params![email])
 }
 
 /// Counts an attempt as failed in advance and locks at the limit; gives the account, or nothing when there is no
@@ -178,13 +191,13 @@ pub(super) fn unlock(id: &str) -> Statement {
 /// The session version in the document, for statements.
 const SESSION_VERSION: &str = "COALESCE(json_extract(data, '$.session_version'), 0)";
 
-/// Makes the digest of a reset token the only one of an active account with a password; gives its id, or nothing.
+/// Makes the digest of a reset token the only one of an active account.
 pub(super) fn open_reset(id: &str, token_digest: &str, expires_at: Timestamp) -> Statement {
     let sql = format!(
         "UPDATE users SET reset_digest = ?2, reset_expires_at = ?3, reset_session_version = {SESSION_VERSION}
-        WHERE id = ?1 AND status = 'active' RETURNING id"
+        WHERE id = ?1 AND status = 'active'"
     );
-    Statement::new(sql, params![id, token_digest, expires_at])
+    Statement::new(sql, params![id, token_digest, expires_at]).expecting_one()
 }
 
 /// Asks for the active account that a reset token opens; [`Document::first`] reads the answer. Whatever ends sessions ends the
