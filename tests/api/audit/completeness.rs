@@ -58,7 +58,9 @@ impl Walk {
     /// The entries since the last look.
     async fn news(&mut self) -> Vec<AuditEntry> {
         let all = entries(&self.app).await;
-        let news = all.iter().filter(|entry| !self.seen.contains(entry)).cloned().collect();
+        // By id: what an entry shows of a person ends with the account.
+        let is_new = |entry: &&AuditEntry| self.seen.iter().all(|seen| seen.id != entry.id);
+        let news = all.iter().filter(is_new).cloned().collect();
         self.seen = all;
         news
     }
