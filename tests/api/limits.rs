@@ -32,13 +32,13 @@ async fn let_time_pass(app: &TestApp) {
 #[track_caller]
 fn assert_too_many(answer: &Answer) {
     assert_eq!(answer.issues("body"), ["request"]);
-    assert!(answer.json()["error"][0]["message"].as_str().unwrap().contains("try again in"), "{}", answer.text);
+    assert!(answer.text.contains("try again in"), "{}", answer.text);
     assert!(seconds(answer, "retry-after") >= 1);
 }
 
 #[track_caller]
 fn seconds(answer: &Answer, header: &str) -> u64 {
-    answer.headers[header].to_str().unwrap().parse().unwrap()
+    answer.headers[header].to_str().expect("text").parse().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

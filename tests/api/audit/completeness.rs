@@ -138,7 +138,7 @@ async fn accounts(walk: &mut Walk, token: &str) {
     let user_id = id(&invited["user"]);
     assert_eq!((entry.actor.as_str(), entry.resource_id.as_deref()), ("anonymous", Some(user_id.as_str())));
     assert_eq!(
-        (&entry.before.unwrap()["status"], &entry.after.unwrap()["status"]),
+        (&entry.before.expect("a view")["status"], &entry.after.expect("a view")["status"]),
         (&json!("pending"), &json!("active"))
     );
 

@@ -50,11 +50,6 @@ impl Limit {
         self.most
     }
 
-    /// In which time an empty bucket is filled.
-    pub const fn period(self) -> Duration {
-        self.period
-    }
-
     /// By how many nanoseconds taking `amount` moves the moment when the bucket is full.
     pub(crate) fn cost_of(self, amount: u64) -> i64 {
         let nanos = u128::from(amount) * self.period.as_nanos() / u128::from(self.most);
