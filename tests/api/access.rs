@@ -160,6 +160,8 @@ fn the_table_gives_the_rights_of_the_contract() {
         ("PUT", "/api/v1/users/{id}", Role::Admin),
         ("PUT", "/api/v1/users/{id}/profile", Role::Admin),
         ("DELETE", "/api/v1/users/{id}", Role::Admin),
+        ("POST", "/api/v1/users/{id}/reset-link", Role::Admin),
+        ("POST", "/api/v1/auth/change-password", Role::Viewer),
         ("POST", "/api/v1/settings", Role::Admin),
         ("PUT", "/api/v1/settings/{id}", Role::Admin),
         ("DELETE", "/api/v1/settings/{id}", Role::Admin),

@@ -195,6 +195,24 @@ async fn every_refused_sign_in_looks_the_same() {
     }
 }
 
+/// That one password hash is computed whatever is stored, is tested where that is done.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_refused_sign_in_asks_the_database_alike() {
+    let (app, _, _queue, server) = TestApp::at_server().await;
+    app.sign_up("locked@example.com", Role::User).await;
+    app.sign_up("off@example.com", Role::User).await;
+    change(&app, "off@example.com", |user| user.status = UserStatus::Inactive).await;
+    invite(&app, "new@example.com", "token", 60).await;
+    for _ in 0..5 {
+        login(&app, "locked@example.com", "wrong").await.refusal(401);
+    }
+    for email in [ADMIN, "nobody@example.com", "locked@example.com", "off@example.com", "new@example.com"] {
+        let before = server.requests();
+        login(&app, email, "wrong").await.refusal(401);
+        assert_eq!(server.requests() - before, 2, "{email}");
+    }
+}
+
 #[tokio::test]
 async fn sign_in_needs_an_address_and_a_password() {
     let (app, _) = TestApp::with_admin().await;

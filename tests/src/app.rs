@@ -144,6 +144,14 @@ impl TestApp {
         (app, token)
     }
 
+    /// Another process over the same database, with these variables in place of the usual ones. The installation must
+    /// outlive it.
+    pub async fn another(&self, special: &[(&str, &str)]) -> Self {
+        let DatabaseConfig::File(path) = &self.database else { panic!("only files can be shared") };
+        let database = format!("file:{}", path.display());
+        Self::over("unused.db", &[&[("DATABASE_URL", &*database)], special].concat()).await
+    }
+
     /// The same as [`with_receiver`](Self::with_receiver), with its data at a server that speaks the remote protocol and a
     /// queue that takes every message.
     pub async fn at_server() -> (Self, String, TestQueue, HranaServer) {
@@ -334,6 +342,7 @@ impl TestApp {
             scopes: scopes.to_vec(),
             status: ApiKeyStatus::Active,
             expires_at: None,
+            requests_per_minute: None,
         };
         let insert = api_keys::insert(&ids::new_id(), &row, Timestamp::now());
         self.db.write(vec![insert]).await.expect("the key is new");

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::BodyExt;
+use lambda_http::{aws_lambda_events::apigw::ApiGatewayV2httpRequestContext, request::RequestContext};
 use serde_json::Value;
 use shared_http::Edge;
 use tower::ServiceExt;
@@ -51,6 +52,15 @@ impl Call {
     #[must_use]
     pub fn api_key(self, key: &str) -> Self {
         self.header("x-api-key", key)
+    }
+
+    /// Sends the request from this network address, as API Gateway tells it.
+    #[must_use]
+    pub fn from_address(mut self, address: &str) -> Self {
+        let mut context = ApiGatewayV2httpRequestContext::default();
+        context.http.source_ip = Some(address.to_owned());
+        self.request = self.request.extension(RequestContext::ApiGatewayV2(context));
+        self
     }
 
     /// Sends a JSON body.

@@ -17,7 +17,7 @@ pub fn routes(app: App) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(list_api_keys, create_api_key))
         .routes(routes!(get_api_key_stats))
-        .routes(routes!(get_api_key, rename_api_key, revoke_api_key))
+        .routes(routes!(get_api_key, update_api_key, revoke_api_key))
         .with_state(app)
 }
 
@@ -69,7 +69,7 @@ async fn get_api_key(
     Ok(Data { data: found.ok_or(ApiKeyError::NotFound)?.into() })
 }
 
-/// `PUT /api/v1/api-keys/{id}`: gives a key another name; scopes cannot be changed.
+/// `PUT /api/v1/api-keys/{id}`: gives a key another name, and another limit if there is one; scopes cannot be changed.
 #[utoipa::path(
     put, path = "/api/v1/api-keys/{id}", operation_id = "renameApiKey", tag = "api-keys", params(OpaqueIdPath),
     request_body = UpdateApiKeyRequest,
@@ -78,13 +78,13 @@ async fn get_api_key(
         (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
     )
 )]
-async fn rename_api_key(
+async fn update_api_key(
     State(app): State<App>,
     caller: Caller,
     Path(path): Path<OpaqueIdPath>,
     Json(body): Json<UpdateApiKeyRequest>,
 ) -> ApiResult<Data<ApiKeyResponse>> {
-    let key = api_keys::rename(&app.db, &caller.user.id, &path.id, &body.name, Timestamp::now()).await?;
+    let key = api_keys::update(&app.db, &caller.user.id, &path.id, &body.into(), Timestamp::now()).await?;
     Ok(Data { data: key.into() })
 }
 

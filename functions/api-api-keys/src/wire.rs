@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use shared_core::{
     Timestamp,
-    api_keys::{ApiKeyStatus, KeyStats, NewApiKey, OwnedKey, Scope},
+    api_keys::{ApiKeyEdit, ApiKeyStatus, KeyStats, NewApiKey, OwnedKey, Scope},
 };
 use shared_http::{Issue, Part, RequestBody};
 use utoipa::ToSchema;
@@ -18,6 +18,9 @@ pub(crate) struct CreateApiKeyRequest {
     /// When the key stops working; never, when absent (defect A-19).
     #[schema(value_type = Option<String>, format = "date-time")]
     expires_at: Option<Timestamp>,
+    /// How many requests the key may make in a minute; as the installation says, when absent.
+    #[schema(minimum = 1, maximum = 100_000)]
+    requests_per_minute: Option<u32>,
 }
 
 impl RequestBody for CreateApiKeyRequest {
@@ -33,7 +36,12 @@ impl RequestBody for CreateApiKeyRequest {
 
 impl From<CreateApiKeyRequest> for NewApiKey {
     fn from(body: CreateApiKeyRequest) -> Self {
-        Self { name: body.name, scopes: body.scopes, expires_at: body.expires_at }
+        Self {
+            name: body.name,
+            scopes: body.scopes,
+            expires_at: body.expires_at,
+            requests_per_minute: body.requests_per_minute,
+        }
     }
 }
 
@@ -41,10 +49,19 @@ impl From<CreateApiKeyRequest> for NewApiKey {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateApiKeyRequest {
     #[schema(min_length = 1, max_length = 100)]
-    pub(crate) name: String,
+    name: String,
+    /// How many requests the key may make in a minute from now on; as many as before, when absent.
+    #[schema(minimum = 1, maximum = 100_000)]
+    requests_per_minute: Option<u32>,
 }
 
 impl RequestBody for UpdateApiKeyRequest {}
+
+impl From<UpdateApiKeyRequest> for ApiKeyEdit {
+    fn from(body: UpdateApiKeyRequest) -> Self {
+        Self { name: body.name, requests_per_minute: body.requests_per_minute }
+    }
+}
 
 /// API key as shown to its owner; the secret itself is never returned again.
 #[derive(Serialize, ToSchema)]
@@ -64,6 +81,10 @@ pub(crate) struct ApiKeyResponse {
     /// When the key stops working, if ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// How many requests the key may make in a minute; as the installation says, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1)]
+    requests_per_minute: Option<u32>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -94,6 +115,7 @@ impl From<OwnedKey> for ApiKeyResponse {
             status: key.data.status,
             usage_stats: UsageStats { total_requests, last_used_at, last_ip },
             expires_at: key.data.expires_at,
+            requests_per_minute: key.data.requests_per_minute,
             created_at: key.created_at,
             updated_at: key.updated_at,
         }

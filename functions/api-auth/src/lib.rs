@@ -1,14 +1,17 @@
-//! `/api/v1/auth`: the first admin, sign-in, invitations (contract 2 and 4).
+//! `/api/v1/auth`: the first admin, sign-in, invitations, passwords (contract 2 and 4).
 
 mod wire;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use shared_core::{Document, Timestamp, users};
-use shared_http::{ApiResult, App, Caller, Created, Data, Json, LoginUser, SourceAddress};
+use shared_core::{Document, Timestamp, limits::Take, users};
+use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, LoginUser, SourceAddress};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use wire::{ActivateUserRequest, AuthCheck, AuthSession, LoginRequest, RegisterFirstAdminRequest};
+use wire::{
+    ActivateUserRequest, AuthCheck, AuthSession, ChangePasswordRequest, LoginRequest, RegisterFirstAdminRequest,
+    ResetPasswordRequest,
+};
 
 /// The routes of this function.
 pub fn routes(app: App) -> OpenApiRouter {
@@ -17,6 +20,8 @@ pub fn routes(app: App) -> OpenApiRouter {
         .routes(routes!(login))
         .routes(routes!(check))
         .routes(routes!(activate))
+        .routes(routes!(reset_password))
+        .routes(routes!(change_password))
         .routes(routes!(logout_all))
         .with_state(app)
 }
@@ -25,7 +30,7 @@ pub fn routes(app: App) -> OpenApiRouter {
 #[utoipa::path(
     post, path = "/api/v1/auth/register-first-admin", operation_id = "registerFirstAdmin", tag = "auth",
     request_body = RegisterFirstAdminRequest,
-    responses((status = 201, body = Data<AuthSession>), (status = 409, body = shared_http::ErrorEnvelope))
+    responses((status = 201, body = Data<AuthSession>), (status = 409, body = ErrorEnvelope))
 )]
 async fn register_first_admin(
     State(app): State<App>,
@@ -40,7 +45,7 @@ async fn register_first_admin(
 #[utoipa::path(
     post, path = "/api/v1/auth/login", operation_id = "login", tag = "auth",
     request_body = LoginRequest,
-    responses((status = 200, body = Data<AuthSession>), (status = 401, body = shared_http::ErrorEnvelope))
+    responses((status = 200, body = Data<AuthSession>), (status = 401, body = ErrorEnvelope))
 )]
 async fn login(
     State(app): State<App>,
@@ -48,7 +53,8 @@ async fn login(
     Json(body): Json<LoginRequest>,
 ) -> ApiResult<Data<AuthSession>> {
     let now = Timestamp::now();
-    let user = users::sign_in(&app.db, &body.email, body.password, &address, now).await?;
+    let guess = Take::guess(&address, app.limits.guesses);
+    let user = users::sign_in(&app.db, &body.email, body.password, &guess, now).await?;
     Ok(Data { data: session_of(&app, user, now) })
 }
 
@@ -66,11 +72,51 @@ async fn check(State(app): State<App>) -> ApiResult<Data<AuthCheck>> {
 #[utoipa::path(
     post, path = "/api/v1/auth/activate", operation_id = "activateUser", tag = "auth",
     request_body = ActivateUserRequest,
-    responses((status = 200, body = Data<LoginUser>), (status = 404, body = shared_http::ErrorEnvelope))
+    responses((status = 200, body = Data<LoginUser>), (status = 404, body = ErrorEnvelope))
 )]
-async fn activate(State(app): State<App>, Json(body): Json<ActivateUserRequest>) -> ApiResult<Data<LoginUser>> {
-    let user = users::activate(&app.db, &body.invitation_token, body.password, Timestamp::now()).await?;
+async fn activate(
+    State(app): State<App>,
+    SourceAddress(address): SourceAddress,
+    Json(body): Json<ActivateUserRequest>,
+) -> ApiResult<Data<LoginUser>> {
+    let guess = Take::guess(&address, app.limits.guesses);
+    let user = users::activate(&app.db, &body.invitation_token, body.password, &guess, Timestamp::now()).await?;
     Ok(Data { data: user.into() })
+}
+
+/// `POST /api/v1/auth/reset-password`: sets a password with the token of a reset link, once; ends every session.
+#[utoipa::path(
+    post, path = "/api/v1/auth/reset-password", operation_id = "resetPassword", tag = "auth",
+    request_body = ResetPasswordRequest,
+    responses(
+        (status = 200, body = Data<LoginUser>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn reset_password(
+    State(app): State<App>,
+    SourceAddress(address): SourceAddress,
+    Json(body): Json<ResetPasswordRequest>,
+) -> ApiResult<Data<LoginUser>> {
+    let guess = Take::guess(&address, app.limits.guesses);
+    let user = users::reset_password(&app.db, &body.token, body.password, &guess, Timestamp::now()).await?;
+    Ok(Data { data: user.into() })
+}
+
+/// `POST /api/v1/auth/change-password`: gives the caller another password; ends every session and gives a new one.
+#[utoipa::path(
+    post, path = "/api/v1/auth/change-password", operation_id = "changePassword", tag = "auth",
+    request_body = ChangePasswordRequest,
+    responses((status = 200, body = Data<AuthSession>), (status = 400, body = ErrorEnvelope))
+)]
+async fn change_password(
+    State(app): State<App>,
+    caller: Caller,
+    Json(body): Json<ChangePasswordRequest>,
+) -> ApiResult<Data<AuthSession>> {
+    let now = Timestamp::now();
+    let user = users::change_password(&app.db, caller.user, body.current_password, body.new_password, now).await?;
+    Ok(Data { data: session_of(&app, user, now) })
 }
 
 /// `POST /api/v1/auth/logout-all`: ends every session of the caller, this one included (decision A-12).

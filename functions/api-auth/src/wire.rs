@@ -1,7 +1,8 @@
 //! Bodies of `/api/v1/auth`.
 
 use serde::{Deserialize, Serialize};
-use shared_http::{LoginUser, RequestBody};
+use shared_core::passwords;
+use shared_http::{Issue, LoginUser, Part, RequestBody};
 use utoipa::ToSchema;
 
 #[derive(Deserialize, ToSchema)]
@@ -38,6 +39,46 @@ pub(crate) struct ActivateUserRequest {
 }
 
 impl RequestBody for ActivateUserRequest {}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResetPasswordRequest {
+    /// From the reset link.
+    #[schema(min_length = 1)]
+    pub(crate) token: String,
+    /// None of the most used passwords.
+    #[schema(min_length = 8, max_length = 1024)]
+    pub(crate) password: String,
+}
+
+impl RequestBody for ResetPasswordRequest {
+    fn cross_field_issues(&self) -> Vec<Issue> {
+        common_password(&self.password, "password")
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangePasswordRequest {
+    #[schema(min_length = 1)]
+    pub(crate) current_password: String,
+    /// Another one, and none of the most used passwords.
+    #[schema(min_length = 8, max_length = 1024)]
+    pub(crate) new_password: String,
+}
+
+impl RequestBody for ChangePasswordRequest {
+    fn cross_field_issues(&self) -> Vec<Issue> {
+        common_password(&self.new_password, "new_password")
+    }
+}
+
+/// The contract's own operations take any password that is long enough; these two are ours.
+fn common_password(password: &str, field: &str) -> Vec<Issue> {
+    let message = "is among the passwords that everybody tries first: choose another one";
+    let is_common = passwords::is_common(password);
+    is_common.then(|| Issue::new(Part::Body, field, message)).into_iter().collect()
+}
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuthSession {

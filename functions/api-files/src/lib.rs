@@ -65,7 +65,8 @@ async fn create_file(
     caller: Caller,
     Json(body): Json<CreateFileRequest>,
 ) -> ApiResult<Created<FileResponse>> {
-    let file = files::create(&app.db, body.into_new(caller.user.id), Timestamp::now()).await?;
+    let new = body.into_new(caller.user.id);
+    let file = files::create(&app.db, new, app.limits.uploads, Timestamp::now()).await?;
     Ok(Created(file.into()))
 }
 

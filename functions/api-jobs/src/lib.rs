@@ -6,11 +6,12 @@ use axum::{extract::State, http::StatusCode};
 use shared_core::{
     Timestamp, config, embeddings,
     jobs::{self, pipeline},
+    limits::{self, Take},
     webhooks::{TargetError, TargetPolicy},
 };
 use shared_http::{
-    ApiConfig, ApiError, ApiResult, App, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part, Path,
-    Query, UuidPath, page_request,
+    ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part,
+    Path, Query, UuidPath, page_request,
 };
 use shared_jobs::{Dispatcher, JobType, Queues, types::WebhookDelivery};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -36,6 +37,12 @@ impl JobsState {
         let app = App::new(&api?);
         let dispatcher = Dispatcher::new(app.db.clone(), queues?);
         Some(Self { app, targets: targets?, dispatcher })
+    }
+
+    /// Counts a webhook that an admin sends by hand, unless these are too many.
+    async fn count_by_hand(&self, caller: &Caller, now: Timestamp) -> ApiResult<()> {
+        let take = Take::new("webhook-tests", &caller.user.id, 1, self.app.limits.webhook_tests);
+        Ok(limits::take(&self.app.db, &take, now).await?)
     }
 }
 
@@ -72,11 +79,13 @@ async fn list_jobs(
 )]
 async fn trigger_job(
     State(state): State<JobsState>,
+    caller: Caller,
     Json(body): Json<TriggerJobRequest>,
 ) -> ApiResult<Created<EmptyObject>> {
     let (url, now) = (body.url(), Timestamp::now());
     let issue = |error: TargetError| Issue::new(Part::Body, "job.data.url", error.to_string());
     state.targets.check(url).map_err(|error| ApiError::invalid(issue(error)))?;
+    state.count_by_hand(&caller, now).await?;
     state.dispatcher.enqueue(&WebhookDelivery::test(url, now), now).await?;
     Ok(Created(EmptyObject {}))
 }
@@ -99,8 +108,14 @@ async fn get_job(State(state): State<JobsState>, Path(path): Path<UuidPath>) -> 
         (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
     )
 )]
-async fn redeliver_job(State(state): State<JobsState>, Path(path): Path<UuidPath>) -> ApiResult<Data<JobResponse>> {
-    pipeline::redeliver(&state.app.db, WebhookDelivery::KIND.name, &path.id, Timestamp::now()).await?;
+async fn redeliver_job(
+    State(state): State<JobsState>,
+    caller: Caller,
+    Path(path): Path<UuidPath>,
+) -> ApiResult<Data<JobResponse>> {
+    let now = Timestamp::now();
+    state.count_by_hand(&caller, now).await?;
+    pipeline::redeliver(&state.app.db, WebhookDelivery::KIND.name, &path.id, now).await?;
     let job = find_job(&state, &path.id).await?;
     state.dispatcher.start_jobs(WebhookDelivery::KIND).await;
     Ok(Data { data: job })

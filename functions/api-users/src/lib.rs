@@ -5,6 +5,7 @@ mod wire;
 use axum::extract::State;
 use shared_core::{
     Document, Timestamp, config,
+    limits::Take,
     secrets::Cipher,
     users::{self, User, UserError},
 };
@@ -15,8 +16,8 @@ use shared_http::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{
-    DeleteUserResult, InvitationCleanupResult, InviteUserRequest, ListUsersQuery, PublicUser, UpdateUserProfileRequest,
-    UpdateUserRequest, UserInvitationCreated, UserSummary,
+    DeleteUserResult, InvitationCleanupResult, InviteUserRequest, ListUsersQuery, PasswordResetLink, PublicUser,
+    UpdateUserProfileRequest, UpdateUserRequest, UserInvitationCreated, UserSummary,
 };
 
 /// What this function holds while it lives.
@@ -39,6 +40,11 @@ impl UsersState {
     fn show(&self, user: Document<User>, caller: &Caller) -> Data<PublicUser> {
         Data { data: PublicUser::showing(user, &self.cipher, caller.role()) }
     }
+
+    /// One invitation or reset link out of those that this admin may make.
+    fn link_by(&self, caller: &Caller) -> Take {
+        Take::new("links", &caller.user.id, 1, self.app.limits.invitations)
+    }
 }
 
 /// The routes of this function.
@@ -50,6 +56,7 @@ pub fn routes(state: UsersState) -> OpenApiRouter {
         .routes(routes!(cleanup_invitations))
         .routes(routes!(get_user, update_user, delete_user))
         .routes(routes!(update_user_profile))
+        .routes(routes!(open_password_reset))
         .with_state(state)
 }
 
@@ -87,8 +94,8 @@ async fn invite_user(
     caller: Caller,
     Json(body): Json<InviteUserRequest>,
 ) -> ApiResult<Created<UserInvitationCreated>> {
-    let inviter = &caller.user.id;
-    let invited = users::invite(&state.app.db, &state.cipher, body.into(), inviter, Timestamp::now()).await?;
+    let (inviter, take, now) = (&caller.user.id, state.link_by(&caller), Timestamp::now());
+    let invited = users::invite(&state.app.db, &state.cipher, body.into(), inviter, &take, now).await?;
     Ok(Created(UserInvitationCreated {
         user: PublicUser::showing(invited.user, &state.cipher, caller.role()),
         invitation_token: invited.token.reveal().to_owned(),
@@ -172,4 +179,24 @@ async fn update_user_profile(
 ) -> ApiResult<Data<PublicUser>> {
     let user = users::merge_profile(&state.app.db, &path.id, &body.into(), Timestamp::now()).await?;
     Ok(state.show(user, &caller))
+}
+
+/// `POST /api/v1/users/{id}/reset-link`: makes a link with which an active person sets a new password, once.
+///
+/// Only this answer holds the token of the link, which is good for a day. An earlier link ends.
+#[utoipa::path(
+    post, path = "/api/v1/users/{id}/reset-link", operation_id = "createPasswordResetLink", tag = "users",
+    params(OpaqueIdPath),
+    responses(
+        (status = 201, body = Data<PasswordResetLink>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn open_password_reset(
+    State(state): State<UsersState>,
+    caller: Caller,
+    Path(path): Path<OpaqueIdPath>,
+) -> ApiResult<Created<PasswordResetLink>> {
+    let reset = users::open_reset(&state.app.db, &path.id, &state.link_by(&caller), Timestamp::now()).await?;
+    Ok(Created(PasswordResetLink { reset_token: reset.token.reveal().to_owned(), expires_at: reset.expires_at }))
 }

@@ -200,6 +200,14 @@ pub(crate) struct UserInvitationCreated {
 }
 
 #[derive(Serialize, ToSchema)]
+pub(crate) struct PasswordResetLink {
+    /// 64 lower-case hexadecimal characters, for `POST /api/v1/auth/reset-password`.
+    #[schema(pattern = "^[0-9a-f]{64}$")]
+    pub(crate) reset_token: String,
+    pub(crate) expires_at: Timestamp,
+}
+
+#[derive(Serialize, ToSchema)]
 pub(crate) struct DeleteUserResult {
     pub(crate) success: bool,
     pub(crate) message: String,

@@ -47,6 +47,8 @@ pub enum Duty {
     Jobs,
     /// Invitations that expired.
     Invitations,
+    /// Limits that are not in use.
+    Limits,
     /// Executions that are older than they are kept.
     OldExecutions,
     /// Jobs that are older than they are kept.
@@ -63,10 +65,11 @@ pub enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Executions,
         Self::Jobs,
         Self::Invitations,
+        Self::Limits,
         Self::OldExecutions,
         Self::OldJobs,
         Self::OldEmbeddings,
@@ -149,6 +152,8 @@ impl Maintenance {
             Duty::Executions => self.recover_executions(now, report).await?,
             Duty::Jobs => self.recover_jobs(now, report).await?,
             Duty::Invitations => report.deleted_invitations = self.delete_expired_invitations(now).await?,
+            // Bookkeeping: nobody needs to hear of it.
+            Duty::Limits => self.forget_full_limits(now).await?,
             Duty::OldExecutions => report.deleted_executions = self.delete_old_executions(now).await?,
             Duty::OldJobs => report.deleted_jobs = self.delete_old_jobs(now).await?,
             Duty::OldEmbeddings => report.deleted_embeddings = self.delete_old_embeddings(now).await?,

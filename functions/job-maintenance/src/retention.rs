@@ -1,6 +1,6 @@
 //! What is older than it is kept. Each round deletes a few batches, so that no write holds up others for long.
 
-use shared_core::{Timestamp, audit, db::DbError, embeddings, executions, jobs};
+use shared_core::{Timestamp, audit, db::DbError, embeddings, executions, jobs, limits};
 
 use crate::Maintenance;
 
@@ -33,6 +33,10 @@ impl Maintenance {
 
     pub(crate) async fn delete_old_embeddings(&self, now: Timestamp) -> Result<u64, DbError> {
         in_batches(async || embeddings::delete_expired_results(&self.db, BATCH, now).await).await
+    }
+
+    pub(crate) async fn forget_full_limits(&self, now: Timestamp) -> Result<(), DbError> {
+        in_batches(async || limits::forget_full(&self.db, BATCH, now).await).await.map(|_| ())
     }
 }
 

@@ -37,7 +37,7 @@ fn is_handed_on(name: &str) -> bool {
         "SSL_CERT_DIR",
     ];
     let starts = ["EXECUTION_", "EMBEDDING_", "JOB_"];
-    let endings = ["_BASE_URL", "_RETENTION_DAYS"];
+    let endings = ["_BASE_URL", "_RETENTION_DAYS", "_PER_ADDRESS", "_PER_HOUR", "_PER_MINUTE"];
     NAMES.contains(&name)
         || starts.iter().any(|start| name.starts_with(start))
         || endings.iter().any(|ending| name.ends_with(ending))
@@ -289,6 +289,7 @@ mod tests {
             "EMBEDDING_TIMEOUT_MS",
             "EXECUTION_LEASE_SECONDS",
             "JOB_RETENTION_DAYS",
+            "API_KEY_REQUESTS_PER_MINUTE",
             "AUDIT_RETENTION_DAYS",
             "RUST_LOG",
             "HTTPS_PROXY",

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-use crate::{instant::Timestamp, retries::RetryPolicy, webhooks::TargetPolicy};
+use crate::{files::UploadLimits, instant::Timestamp, limits::Limit, retries::RetryPolicy, webhooks::TargetPolicy};
 
 /// A text that never shows up in logs.
 #[derive(Clone, PartialEq, Eq)]
@@ -149,6 +149,21 @@ pub struct RetentionConfig {
     pub jobs: Retention,
     /// `AUDIT_RETENTION_DAYS` (365): entries of the audit log.
     pub audit: Retention,
+}
+
+/// How often callers may do what costs something or could be guessed. Every value has a default that suits production.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitConfig {
+    /// `API_KEY_REQUESTS_PER_MINUTE` (3000, 0 for no limit): what a key without a limit of its own may do.
+    pub api_key_requests: Option<Limit>,
+    /// `FAILED_GUESSES_PER_ADDRESS` (100): wrong passwords and tokens from one network address in 15 minutes.
+    pub guesses: Limit,
+    /// `INVITATIONS_PER_HOUR` (100): invitations and reset links that one admin makes.
+    pub invitations: Limit,
+    /// `UPLOADS_PER_HOUR` (600) and `UPLOAD_MIB_PER_HOUR` (1024), of one person.
+    pub uploads: UploadLimits,
+    /// `WEBHOOK_TESTS_PER_MINUTE` (60): webhooks that one admin sends by hand, tests and redeliveries.
+    pub webhook_tests: Limit,
 }
 
 /// How embeddings are computed and kept. Every value has a default that suits production.
@@ -357,6 +372,34 @@ impl Env {
         Some(Secret::new(key))
     }
 
+    /// Reads the variables of [`LimitConfig`].
+    pub fn limits(&mut self) -> Option<LimitConfig> {
+        let api_key_requests = self.number("API_KEY_REQUESTS_PER_MINUTE", 3000_u32, 0);
+        let guesses = self.number("FAILED_GUESSES_PER_ADDRESS", 100_u32, 1);
+        let invitations = self.number("INVITATIONS_PER_HOUR", 100_u32, 1);
+        let files = self.number("UPLOADS_PER_HOUR", 600_u32, 1);
+        // The largest body that a request may have, so that one file can always be uploaded.
+        let mebibytes = self.number("UPLOAD_MIB_PER_HOUR", 1024_u32, 10);
+        let webhook_tests = self.number("WEBHOOK_TESTS_PER_MINUTE", 60_u32, 1);
+        Some(LimitConfig {
+            api_key_requests: Some(api_key_requests?)
+                .filter(|most| *most > 0)
+                .map(|most| Limit::per_minute(most.into())),
+            guesses: Limit::new(guesses?.into(), Duration::from_secs(15 * 60)),
+            invitations: Limit::per_hour(invitations?.into()),
+            uploads: UploadLimits {
+                files: Limit::per_hour(files?.into()),
+                bytes: Limit::per_hour(u64::from(mebibytes?) * 1024 * 1024),
+            },
+            webhook_tests: Limit::per_minute(webhook_tests?.into()),
+        })
+    }
+
+    /// Reads `TRUSTED_PROXIES`: how many proxies of one's own stand between callers and the gateway, 0 unless set.
+    pub fn trusted_proxies(&mut self) -> Option<usize> {
+        self.number("TRUSTED_PROXIES", 0, 0)
+    }
+
     /// Reads the variables of [`RetentionConfig`].
     pub fn retention(&mut self) -> Option<RetentionConfig> {
         let executions = self.retention_of("EXECUTION_RETENTION_DAYS", 0);
@@ -446,6 +489,19 @@ mod tests {
             let ConfigError(problems) = read(&[("JOB_RETENTION_DAYS", odd)]).unwrap_err();
             assert!(problems.len() == 1 && problems[0].starts_with("JOB_RETENTION_DAYS"), "{odd}: {problems:?}");
         }
+    }
+
+    #[test]
+    fn limits_have_defaults_and_0_lets_keys_do_what_they_like() {
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::limits);
+        let unset = read(&[]).unwrap();
+        assert_eq!(unset.api_key_requests, Some(Limit::per_minute(3000)));
+        assert_eq!(unset.uploads.bytes, Limit::per_hour(1 << 30));
+        assert_eq!(read(&[("API_KEY_REQUESTS_PER_MINUTE", "0")]).unwrap().api_key_requests, None);
+        let given = [("UPLOAD_MIB_PER_HOUR", "9"), ("INVITATIONS_PER_HOUR", "0"), ("UPLOADS_PER_HOUR", "many")];
+        assert_eq!(read(&given).unwrap_err().0.len(), 3);
+        assert_eq!(load_from(env(&[("TRUSTED_PROXIES", "1")]), Env::trusted_proxies), Ok(1));
+        assert!(load_from(env(&[("TRUSTED_PROXIES", "all")]), Env::trusted_proxies).is_err());
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod files;
 pub mod ids;
 pub mod instant;
 pub mod jobs;
+pub mod limits;
 pub mod logging;
 pub mod migrations;
 pub mod model_lists;

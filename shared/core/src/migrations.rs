@@ -45,6 +45,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0017_maintenance",
     "0018_provider_calls",
     "0019_audit_log",
+    "0020_limits",
+    "0021_password_resets",
 ];
 
 /// Why a database could not be brought up to date.

@@ -76,7 +76,8 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Lower-case hex SHA-256 of a text that carries enough randomness of its own (API keys, invitation tokens).
+/// Lower-case hex SHA-256 of a text that carries enough randomness of its own (API keys, tokens of links). What is looked up
+/// is the digest, which callers cannot steer, so how long the database compares tells nothing about a token.
 pub fn digest(text: &str) -> String {
     hex::encode(Sha256::digest(text.as_bytes()))
 }

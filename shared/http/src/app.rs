@@ -2,7 +2,7 @@
 
 use shared_core::{
     Db,
-    config::{DatabaseConfig, Env, SessionConfig},
+    config::{DatabaseConfig, Env, LimitConfig, SessionConfig},
     migrations,
 };
 
@@ -15,13 +15,18 @@ pub struct ApiConfig {
     pub database: DatabaseConfig,
     /// How session tokens are made.
     pub session: SessionConfig,
+    /// How often callers may do what costs something.
+    pub limits: LimitConfig,
+    /// How many proxies of one's own stand in front of the gateway.
+    pub trusted_proxies: usize,
 }
 
 impl ApiConfig {
     /// Reads the configuration; see [`shared_core::config::load`].
     pub fn read(env: &mut Env) -> Option<Self> {
         let (database, session) = (env.database(), env.session());
-        Some(Self { database: database?, session: session? })
+        let (limits, trusted_proxies) = (env.limits(), env.trusted_proxies());
+        Some(Self { database: database?, session: session?, limits: limits?, trusted_proxies: trusted_proxies? })
     }
 }
 
@@ -32,11 +37,20 @@ pub struct App {
     pub db: Db,
     /// Session tokens.
     pub sessions: Sessions,
+    /// How often callers may do what costs something.
+    pub limits: LimitConfig,
+    /// How many proxies of one's own stand in front of the gateway.
+    pub trusted_proxies: usize,
 }
 
 impl App {
     /// Prepares the state; nothing is connected yet.
     pub fn new(config: &ApiConfig) -> Self {
-        Self { db: migrations::current_database(&config.database), sessions: Sessions::new(&config.session) }
+        Self {
+            db: migrations::current_database(&config.database),
+            sessions: Sessions::new(&config.session),
+            limits: config.limits,
+            trusted_proxies: config.trusted_proxies,
+        }
     }
 }

@@ -6,19 +6,21 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use lambda_http::request::RequestContext;
 use shared_core::{
     Document, Timestamp,
-    api_keys::{self, ApiKey},
+    api_keys::{self, Allowance, FoundKey},
     audit::{self, Actor},
     executions::Origin,
+    limits::{LimitError, TooMany},
     users::{self, Role, User, UserStatus},
 };
 
 use crate::{
     access::{Access, Keys, access},
+    address::{SourceAddress, client_address},
     app::App,
-    error::ApiError,
+    error::{ApiError, too_many},
+    rate_limit::describe,
     server::RequestId,
 };
 
@@ -67,6 +69,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Next) -> Result<Response, ApiError> {
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let rule = access(request.method().as_str(), path);
+    let address = client_address(request.extensions(), request.headers(), app.trusted_proxies);
+    request.extensions_mut().insert(SourceAddress(address.clone()));
     let (least, keys) = match rule {
         None => return Err(ApiError::forbidden("this operation is open to nobody")),
         Some(Access::Public) => {
@@ -75,29 +79,8 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         }
         Some(Access::SignedIn { least, keys }) => (least, keys),
     };
-    let address = source_address(request.extensions());
     let now = Timestamp::now();
-    let caller = match (api_key_of(request.headers()), keys) {
-        (Some(key), Keys::Refused) => {
-            recognise_key(&app, key).await?;
-            return Err(ApiError::forbidden("this operation is not open to API keys"));
-        }
-        (Some(key), Keys::Scope(scope)) => {
-            let (key, owner) = recognise_key(&app, key).await?;
-            if !key.data.scopes.contains(&scope) {
-                return Err(ApiError::forbidden(format!("the API key lacks the scope {}", scope.as_str())));
-            }
-            Caller { user: owner, api_key_id: Some(key.id) }
-        }
-        (Some(key), Keys::AnyScope) => {
-            let (key, owner) = recognise_key(&app, key).await?;
-            Caller { user: owner, api_key_id: Some(key.id) }
-        }
-        (_, Keys::Ignored) | (None, _) => {
-            let user = recognise_session(&app, request.method(), request.headers(), now).await?;
-            Caller { user, api_key_id: None }
-        }
-    };
+    let (caller, key) = recognise(&app, keys, request.method(), request.headers(), now).await?;
     if caller.role() < least {
         return Err(ApiError::forbidden(format!(
             "this operation needs the role {}, and yours is {}",
@@ -105,19 +88,67 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
             caller.role().as_str()
         )));
     }
-    if let Some(id) = &caller.api_key_id {
-        app.db.write(vec![api_keys::record_use(id, &address, now)]).await?;
-    }
+    let allowance = match &key {
+        None => None,
+        Some(key) => match api_keys::record_use(&app.db, key, app.limits.api_key_requests, &address, now).await {
+            Ok(allowance) => allowance,
+            Err(LimitError::TooMany(reason)) => {
+                let mut response = too_many(reason);
+                response.extensions_mut().insert(caller);
+                return Ok(response);
+            }
+            Err(LimitError::Db(error)) => return Err(error.into()),
+        },
+    };
     request.extensions_mut().insert(caller.clone());
     let acting = audited(caller.actor(), request.extensions());
     let mut response = audit::scope(acting, next.run(request)).await;
+    if key.is_some() {
+        response = for_program(response, allowance);
+    }
     response.extensions_mut().insert(caller);
     Ok(response)
 }
 
+/// An answer as a program gets it: 429 when the operation refused because of a limit, and what the key has left.
+fn for_program(mut response: Response, allowance: Option<Allowance>) -> Response {
+    if let Some(reason) = response.extensions().get::<TooMany>() {
+        response = too_many(*reason);
+    }
+    if let Some(allowance) = allowance {
+        describe(allowance, response.headers_mut());
+    }
+    response
+}
+
+/// Who calls, and the key that was used, which must be one that this operation admits.
+async fn recognise(
+    app: &App,
+    keys: Keys,
+    method: &Method,
+    headers: &HeaderMap,
+    now: Timestamp,
+) -> Result<(Caller, Option<FoundKey>), ApiError> {
+    let key = match (api_key_of(headers), keys) {
+        (_, Keys::Ignored) | (None, _) => {
+            let user = recognise_session(app, method, headers, now).await?;
+            return Ok((Caller { user, api_key_id: None }, None));
+        }
+        (Some(key), Keys::Refused | Keys::Scope(_) | Keys::AnyScope) => recognise_key(app, key).await?,
+    };
+    match keys {
+        Keys::Refused => return Err(ApiError::forbidden("this operation is not open to API keys")),
+        Keys::Scope(scope) if !key.key.data.scopes.contains(&scope) => {
+            return Err(ApiError::forbidden(format!("the API key lacks the scope {}", scope.as_str())));
+        }
+        Keys::Scope(_) | Keys::AnyScope | Keys::Ignored => {}
+    }
+    Ok((Caller { user: key.owner.clone(), api_key_id: Some(key.key.id.clone()) }, Some(key)))
+}
+
 /// Who acts in this request, as the audit log tells it.
 fn audited(actor: Actor, extensions: &Extensions) -> audit::Caller {
-    let address = Some(source_address(extensions)).filter(|address| !address.is_empty());
+    let address = extensions.get().map(|SourceAddress(address)| address.clone()).filter(|text| !text.is_empty());
     audit::Caller { actor, address, request_id: extensions.get().map(|RequestId(id)| id.clone()) }
 }
 
@@ -126,7 +157,7 @@ fn api_key_of(headers: &HeaderMap) -> Option<&str> {
     headers.get("x-api-key").map(|value| value.to_str().unwrap_or("?")).filter(|key| !key.is_empty())
 }
 
-async fn recognise_key(app: &App, key: &str) -> Result<(Document<ApiKey>, Document<User>), ApiError> {
+async fn recognise_key(app: &App, key: &str) -> Result<FoundKey, ApiError> {
     let found = api_keys::authenticate(&app.db, key).await?;
     found
         .ok_or_else(|| ApiError::unauthorized("the API key is unknown, revoked or expired, or its owner is not active"))
@@ -168,24 +199,4 @@ fn cookie_token(headers: &HeaderMap) -> Option<&str> {
         .filter_map(|pair| pair.trim().split_once('='))
         .find(|(name, _)| *name == COOKIE)
         .map(|(_, token)| token)
-}
-
-/// The caller's network address as API Gateway saw it.
-fn source_address(extensions: &Extensions) -> String {
-    match extensions.get::<RequestContext>() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone().unwrap_or_default(),
-        _ => String::new(),
-    }
-}
-
-/// The caller's network address.
-#[derive(Debug, Clone)]
-pub struct SourceAddress(pub String);
-
-impl<S: Sync> FromRequestParts<S> for SourceAddress {
-    type Rejection = std::convert::Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self(source_address(&parts.extensions)))
-    }
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -22,6 +22,7 @@ use shared_core::{
     executions::{CreateError, EraseError, pipeline::CancelError},
     files::FileError,
     jobs::pipeline::RedeliverError,
+    limits::{LimitError, TooMany},
     prompts::{CompileError, PromptError},
     settings::{DestinationError, SettingError},
     test_data::TestDataError,
@@ -40,6 +41,9 @@ pub enum ApiError {
     Refused(StatusCode, Box<ErrorBody>),
     /// Refused before any operation: 400, 401, 403, 404, 405.
     Gate(StatusCode, BareError),
+    /// A limit is reached. Session screens know no 429 and get 422, which every operation declares; the layer that
+    /// recognises API keys turns it into 429 for them.
+    TooMany(TooMany),
     /// 500, or 503 while the database waits for its migrations: the cause is logged, not shown.
     Internal(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -132,6 +136,13 @@ impl IntoResponse for ApiError {
             }
             Self::Refused(status, data) => (status, Json(ErrorEnvelope { data: *data })).into_response(),
             Self::Gate(status, body) => (status, Json(body)).into_response(),
+            Self::TooMany(reason) => {
+                let issue = Issue::whole(Part::Body, reason.to_string());
+                let mut response = Self::invalid(issue).into_response();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(reason.retry_after_seconds));
+                response.extensions_mut().insert(reason);
+                response
+            }
             Self::Internal(source) => {
                 tracing::error!(error = %source, "request failed");
                 let (status, message) = explanation(source.as_ref());
@@ -139,6 +150,13 @@ impl IntoResponse for ApiError {
             }
         }
     }
+}
+
+/// 429 with `Retry-After`, for programs.
+pub(crate) fn too_many(reason: TooMany) -> Response {
+    let mut response = ApiError::gate(StatusCode::TOO_MANY_REQUESTS, reason).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(reason.retry_after_seconds));
+    response
 }
 
 /// What people are told about an unexpected failure, and with which status.
@@ -207,6 +225,15 @@ impl From<DbError> for ApiError {
     }
 }
 
+impl From<LimitError> for ApiError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::TooMany(reason) => Self::TooMany(reason),
+            LimitError::Db(source) => source.into(),
+        }
+    }
+}
+
 impl From<UserError> for ApiError {
     fn from(error: UserError) -> Self {
         match error {
@@ -215,10 +242,17 @@ impl From<UserError> for ApiError {
             UserError::InvalidInvitation => {
                 Self::refused(StatusCode::NOT_FOUND, "Invalid or expired invitation token", error)
             }
+            UserError::InvalidReset => Self::refused(StatusCode::NOT_FOUND, "Invalid or expired reset token", error),
             UserError::NotFound => Self::not_found(error),
-            UserError::EmailTaken(_) | UserError::Stale => Self::bad_request("Validation Error", error),
+            UserError::EmailTaken(_) | UserError::NotActive | UserError::Stale => {
+                Self::bad_request("Validation Error", error)
+            }
+            // Not 401: the session is a good one, and clients end it when they see that status.
+            UserError::WrongPassword => Self::invalid(Issue::new(Part::Body, "current_password", error.to_string())),
+            UserError::SamePassword => Self::invalid(Issue::new(Part::Body, "new_password", error.to_string())),
             // 409 is not among the declared answers of these operations (defect A-14).
             UserError::LastAdmin => Self::invalid(Issue::new(Part::Param, "id", error.to_string())),
+            UserError::TooMany(reason) => Self::TooMany(reason),
             UserError::Db(source) => source.into(),
         }
     }
@@ -349,6 +383,7 @@ impl From<FileError> for ApiError {
         match error {
             FileError::NotFound => Self::not_found(error),
             FileError::NotBase64 => Self::invalid(Issue::new(Part::Body, "data", error.to_string())),
+            FileError::TooMany(reason) => Self::TooMany(reason),
             FileError::Db(source) => source.into(),
         }
     }

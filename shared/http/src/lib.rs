@@ -4,6 +4,7 @@
 //! (the extractors), what happens (an operation of `shared_core`), what they get (the envelopes).
 
 pub mod access;
+mod address;
 mod app;
 mod auth;
 mod body;
@@ -16,12 +17,14 @@ mod login_user;
 pub mod openapi;
 mod paths;
 mod query;
+mod rate_limit;
 mod server;
 mod session;
 mod validate;
 
+pub use address::SourceAddress;
 pub use app::{ApiConfig, App};
-pub use auth::{Caller, SourceAddress};
+pub use auth::Caller;
 pub use body::MAX_BODY_BYTES;
 pub use envelope::{Created, Data, EmptyObject, PageOf};
 pub use error::{

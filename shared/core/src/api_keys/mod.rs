@@ -7,13 +7,14 @@ mod store;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use owned::{ApiKeyError, NewApiKey, OwnedKey, create, rename, revoke};
-pub use store::{KeyStats, delete_of_user, find_owned, insert, list_owned, record_use, stats};
+pub use owned::{ApiKeyEdit, ApiKeyError, NewApiKey, OwnedKey, create, revoke, update};
+pub use store::{KeyStats, delete_of_user, find_owned, insert, list_owned, stats};
 
 use crate::{
     db::{Db, DbError},
     documents::Document,
     instant::Timestamp,
+    limits::{self, Limit, LimitError, TooMany},
     secrets::{digest, random_bytes},
     users::{User, UserStatus},
 };
@@ -92,6 +93,9 @@ pub struct ApiKey {
     /// When it stops working; never, unless its owner said so (defect A-19).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// How many requests it may make in a minute, instead of what the installation says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<u32>,
 }
 
 impl ApiKey {
@@ -108,9 +112,30 @@ pub fn new_key() -> String {
     format!("api_{}", hex::encode(random_bytes::<32>()))
 }
 
-/// The key and its active owner, or `None` when the key is unknown, revoked, expired or malformed, or its owner
-/// is not active.
-pub async fn authenticate(db: &Db, key: &str) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
+/// A key that a call brought, with its owner.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundKey {
+    /// The key.
+    pub key: Document<ApiKey>,
+    /// Whose it is.
+    pub owner: Document<User>,
+    /// When its allowance of requests is whole again.
+    full_at: i64,
+}
+
+/// What a key has left after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// How many requests a minute has.
+    pub most: u64,
+    /// How many more can be made at once.
+    pub left: u64,
+    /// After how many seconds without requests all of them can.
+    pub full_in_seconds: u64,
+}
+
+/// The key and its owner, or `None` when the key is unknown, revoked, expired or malformed, or its owner is not active.
+pub async fn authenticate(db: &Db, key: &str) -> Result<Option<FoundKey>, DbError> {
     if !is_well_formed(key) {
         return Ok(None);
     }
@@ -120,7 +145,36 @@ pub async fn authenticate(db: &Db, key: &str) -> Result<Option<(Document<ApiKey>
         None => find_imported(db, key, &key_digest).await?,
     };
     let now = Timestamp::now();
-    Ok(found.filter(|(key, owner)| key.data.works_at(now) && owner.data.status == UserStatus::Active))
+    Ok(found.filter(|found| found.key.data.works_at(now) && found.owner.data.status == UserStatus::Active))
+}
+
+/// Counts one authorised call from this address, unless the key has made as many as it may: the limit of its own or else
+/// `standard`, if there is one. Gives what is left.
+pub async fn record_use(
+    db: &Db,
+    found: &FoundKey,
+    standard: Option<Limit>,
+    address: &str,
+    now: Timestamp,
+) -> Result<Option<Allowance>, LimitError> {
+    let own = found.key.data.requests_per_minute.map(|most| Limit::per_minute(most.into()));
+    let limit = own.or(standard);
+    // What was read when the key was recognised can only have become less.
+    if let Some(reason) = limit.and_then(|limit| limit.refusal(1, found.full_at, now)) {
+        return Err(reason.into());
+    }
+    let answers = db.write(vec![store::record_use(&found.key.id, address, limit, now)]).await?;
+    let Some(row) = answers.first().and_then(|answer| answer.first()) else {
+        // Others took the rest meanwhile. (A key without a limit was deleted meanwhile.)
+        let Some(limit) = limit else { return Ok(None) };
+        return Err(TooMany { retry_after_seconds: limits::whole_seconds(limit.cost_of(1)).max(1) }.into());
+    };
+    let full_at: i64 = row.get("full_at")?;
+    Ok(limit.map(|limit| Allowance {
+        most: limit.most(),
+        left: limit.left(full_at, now),
+        full_in_seconds: limits::whole_seconds(full_at.saturating_sub(limits::nanos(now))),
+    }))
 }
 
 /// `api_` and 64 lower-case hex digits; anything else cannot be a key and costs no query.
@@ -131,19 +185,15 @@ fn is_well_formed(key: &str) -> bool {
 }
 
 /// Looks among imported rows, which hold a slow hash, by prefix; gives the row that fits its digest.
-async fn find_imported(
-    db: &Db,
-    key: &str,
-    key_digest: &str,
-) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
-    for (mut row, owner) in store::find_imported_by_prefix(db, &key[..PREFIX_LENGTH]).await? {
-        let Some(hash) = row.data.key_hash.take() else { continue };
+async fn find_imported(db: &Db, key: &str, key_digest: &str) -> Result<Option<FoundKey>, DbError> {
+    for mut found in store::find_imported_by_prefix(db, &key[..PREFIX_LENGTH]).await? {
+        let Some(hash) = found.key.data.key_hash.take() else { continue };
         let candidate = key.to_owned();
         let check = tokio::task::spawn_blocking(move || bcrypt::verify(candidate, &hash).unwrap_or(false));
         if check.await.unwrap_or(false) {
-            row.data.key_digest = Some(key_digest.to_owned());
-            match db.write(vec![store::replace(&row)]).await {
-                Ok(_) | Err(DbError::Guard) => return Ok(Some((row, owner))),
+            found.key.data.key_digest = Some(key_digest.to_owned());
+            match db.write(vec![store::replace(&found.key)]).await {
+                Ok(_) | Err(DbError::Guard) => return Ok(Some(found)),
                 Err(error) => return Err(error),
             }
         }

@@ -44,6 +44,17 @@ pub struct NewApiKey {
     pub scopes: Vec<Scope>,
     /// When it stops working, if ever.
     pub expires_at: Option<Timestamp>,
+    /// How many requests it may make in a minute, if not as many as others.
+    pub requests_per_minute: Option<u32>,
+}
+
+/// What an owner changes about a key.
+#[derive(Debug, Clone)]
+pub struct ApiKeyEdit {
+    /// New name.
+    pub name: String,
+    /// How many requests it may make in a minute from now on; as many as before, when absent.
+    pub requests_per_minute: Option<u32>,
 }
 
 /// Makes a key; gives the key itself too, which cannot be had again.
@@ -58,22 +69,31 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
         scopes: new.scopes,
         status: ApiKeyStatus::Active,
         expires_at: new.expires_at,
+        requests_per_minute: new.requests_per_minute,
     };
     let id = ids::new_id();
     let view = View::new()
         .withhold("name", &data.name)
         .keep("scopes", data.scopes.iter().map(|scope| scope.as_str()).collect::<audit::Plain>())
-        .keep("expiresAt", data.expires_at);
+        .keep("expiresAt", data.expires_at)
+        .keep("requestsPerMinute", data.requests_per_minute);
     let entry = audit::entry(Action::ApiKeyCreated).on(&id).after(view);
     db.write(vec![store::insert(&id, &data, now), entry.record()]).await?;
     let key = Document { id, data, revision: 0, created_at: now, updated_at: now };
     Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, Secret::new(plain)))
 }
 
-/// Gives a key another name.
-pub async fn rename(db: &Db, user_id: &str, id: &str, name: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
-    let entry = audit::entry(Action::ApiKeyRenamed).on(id).after(View::new().withhold("name", &name));
-    changed(db, vec![store::rename(user_id, id, name, now), entry.record()]).await
+/// Changes a key; its scopes stay as they are.
+pub async fn update(
+    db: &Db,
+    user_id: &str,
+    id: &str,
+    edit: &ApiKeyEdit,
+    now: Timestamp,
+) -> Result<OwnedKey, ApiKeyError> {
+    let view = View::new().withhold("name", &edit.name).keep("requestsPerMinute", edit.requests_per_minute);
+    let entry = audit::entry(Action::ApiKeyUpdated).on(id).after(view);
+    changed(db, vec![store::update(user_id, id, edit, now), entry.record()]).await
 }
 
 /// Takes a key back for good; it stays listed. Doing so again changes nothing.

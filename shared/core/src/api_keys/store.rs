@@ -1,39 +1,33 @@
 //! All SQL of API keys.
 
-use super::{ApiKey, OwnedKey};
+use super::{ApiKey, ApiKeyEdit, FoundKey, OwnedKey};
 use crate::{
     db::{Db, DbError, Row, Rows, Statement},
     documents::{COLUMNS, Collection, Document},
     instant::Timestamp,
+    limits::{Limit, nanos},
     params,
-    users::User,
 };
 
 const API_KEYS: Collection = Collection::new("api_keys");
 
 /// A key and its owner in one row, the owner's columns prefixed.
-const WITH_OWNER: &str = "SELECT k.id, k.data, k.revision, k.created_at, k.updated_at,
+const WITH_OWNER: &str = "SELECT k.id, k.data, k.revision, k.created_at, k.updated_at, k.full_at,
         u.id AS owner_id, u.data AS owner_data, u.revision AS owner_revision,
         u.created_at AS owner_created_at, u.updated_at AS owner_updated_at
     FROM api_keys k JOIN users u ON u.id = k.user_id";
 
-pub(super) async fn find_by_digest(
-    db: &Db,
-    digest: &str,
-) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
+pub(super) async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<FoundKey>, DbError> {
     let rows = db.read(format!("{WITH_OWNER} WHERE k.key_digest = ?1"), params![digest]).await?;
-    rows.first().map(with_owner).transpose()
+    rows.first().map(found).transpose()
 }
 
-pub(super) async fn find_imported_by_prefix(
-    db: &Db,
-    prefix: &str,
-) -> Result<Vec<(Document<ApiKey>, Document<User>)>, DbError> {
+pub(super) async fn find_imported_by_prefix(db: &Db, prefix: &str) -> Result<Vec<FoundKey>, DbError> {
     let sql = format!("{WITH_OWNER} WHERE k.key_prefix = ?1 AND k.key_digest IS NULL");
-    db.read(sql, params![prefix]).await?.rows.iter().map(with_owner).collect()
+    db.read(sql, params![prefix]).await?.rows.iter().map(found).collect()
 }
 
-fn with_owner(row: &Row) -> Result<(Document<ApiKey>, Document<User>), DbError> {
+fn found(row: &Row) -> Result<FoundKey, DbError> {
     let owner = Document {
         id: row.get("owner_id")?,
         data: row.json("owner_data")?,
@@ -41,7 +35,7 @@ fn with_owner(row: &Row) -> Result<(Document<ApiKey>, Document<User>), DbError> 
         created_at: row.get("owner_created_at")?,
         updated_at: row.get("owner_updated_at")?,
     };
-    Ok((Document::from_row(row)?, owner))
+    Ok(FoundKey { key: Document::from_row(row)?, owner, full_at: row.get("full_at")? })
 }
 
 /// Inserts a key.
@@ -53,10 +47,13 @@ pub(super) fn replace(key: &Document<ApiKey>) -> Statement {
     API_KEYS.replace(&key.id, &key.data, key.revision, key.updated_at)
 }
 
-/// Counts one authorised call.
-pub fn record_use(id: &str, address: &str, now: Timestamp) -> Statement {
-    let sql = "UPDATE api_keys SET total_requests = total_requests + 1, last_used_at = ?3, last_ip = ?2 WHERE id = ?1";
-    Statement::new(sql, params![id, address, now])
+/// Counts one authorised call, unless the limit is reached; gives the moment when the key's allowance is whole again.
+pub(super) fn record_use(id: &str, address: &str, limit: Option<Limit>, now: Timestamp) -> Statement {
+    let (cost, horizon) = limit.map_or((0, i64::MAX), |limit| (limit.cost_of(1), limit.horizon(now)));
+    let sql = "UPDATE api_keys SET total_requests = total_requests + 1, last_used_at = ?3, last_ip = ?2,
+            full_at = max(full_at, ?4) + ?5
+        WHERE id = ?1 AND max(full_at, ?4) + ?5 <= ?6 RETURNING full_at";
+    Statement::new(sql, params![id, address, now, nanos(now), cost, horizon])
 }
 
 /// The columns of an [`OwnedKey`].
@@ -92,13 +89,16 @@ pub async fn find_owned(db: &Db, user_id: &str, id: &str) -> Result<Option<Owned
     first_owned(&[db.read(sql, params![user_id, id]).await?])
 }
 
-pub(super) fn rename(user_id: &str, id: &str, name: &str, now: Timestamp) -> Statement {
+/// Without a new limit a key keeps the one that it has.
+pub(super) fn update(user_id: &str, id: &str, edit: &ApiKeyEdit, now: Timestamp) -> Statement {
     let sql = format!(
-        "UPDATE api_keys SET data = json_set(data, '$.name', ?3), revision = revision + 1, updated_at = ?4
+        "UPDATE api_keys SET revision = revision + 1, updated_at = ?4, data = CASE
+                WHEN ?5 IS NULL THEN json_set(data, '$.name', ?3)
+                ELSE json_set(data, '$.name', ?3, '$.requests_per_minute', ?5) END
         WHERE id = ?2 AND user_id = ?1 RETURNING {}",
         owned_columns()
     );
-    Statement::new(sql, params![user_id, id, name, now]).expecting_one()
+    Statement::new(sql, params![user_id, id, &edit.name, now, edit.requests_per_minute]).expecting_one()
 }
 
 /// A key that is revoked already keeps the time of its last change.

@@ -36,6 +36,12 @@ actions! {
     UserSignInFailed = "user.sign-in-failed",
     /// All sessions of an account were ended.
     UserSessionsEnded = "user.sessions-ended",
+    /// Somebody changed their password.
+    UserPasswordChanged = "user.password-changed",
+    /// An admin made a link with which a person sets a new password.
+    UserResetLinkCreated = "user.reset-link-created",
+    /// Somebody set a new password with such a link.
+    UserPasswordReset = "user.password-reset",
     /// An admin invited somebody.
     UserInvited = "user.invited",
     /// Somebody accepted an invitation.
@@ -50,8 +56,8 @@ actions! {
     UserInvitationsExpired = "user.invitations-expired",
     /// An API key was made.
     ApiKeyCreated = "api-key.created",
-    /// An API key got another name.
-    ApiKeyRenamed = "api-key.renamed",
+    /// An API key got another name or limit.
+    ApiKeyUpdated = "api-key.updated",
     /// An API key was taken back.
     ApiKeyRevoked = "api-key.revoked",
     /// A setting was made.

@@ -16,6 +16,7 @@ use crate::{
     documents::Document,
     ids,
     instant::Timestamp,
+    limits::{self, Limit, LimitError, Take, TooMany},
 };
 
 /// What is stored about a file beside its content.
@@ -80,9 +81,36 @@ pub enum FileError {
     /// The content is not base64.
     #[error("must be base64 with padding, without line breaks or a data-URL prefix")]
     NotBase64,
+    /// The person has uploaded as much as is allowed for now.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<LimitError> for FileError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::TooMany(reason) => reason.into(),
+            LimitError::Db(source) => source.into(),
+        }
+    }
+}
+
+/// What one person may upload, with all API keys together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UploadLimits {
+    /// How many files.
+    pub files: Limit,
+    /// How many bytes of content.
+    pub bytes: Limit,
+}
+
+impl UploadLimits {
+    fn takes(self, whom: &str, bytes: u64) -> [Take; 2] {
+        [Take::new("uploads", whom, 1, self.files), Take::new("upload-bytes", whom, bytes, self.bytes)]
+    }
 }
 
 /// Whether `text` is base64 as files are stored: the standard alphabet, padded, nothing around it.
@@ -91,18 +119,20 @@ pub fn is_base64(text: &str) -> bool {
 }
 
 /// Stores a file and its content.
-pub async fn create(db: &Db, new: NewFile, now: Timestamp) -> Result<StoredFile, FileError> {
+pub async fn create(db: &Db, new: NewFile, limits: UploadLimits, now: Timestamp) -> Result<StoredFile, FileError> {
     let bytes = BASE64.decode(&new.base64).map_err(|_| FileError::NotBase64)?;
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    drop(bytes);
+    let takes = limits.takes(&new.uploaded_by, size);
     let data = File {
         name: new.name,
         original_name: new.original_name,
         mime_type: new.mime_type,
-        size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
+        size,
         uploaded_by: Some(new.uploaded_by),
         description: new.description,
         tags: new.tags,
     };
-    drop(bytes);
     let id = ids::new_id();
     let view = audit::View::new()
         .keep("size", data.size)
@@ -113,7 +143,7 @@ pub async fn create(db: &Db, new: NewFile, now: Timestamp) -> Result<StoredFile,
         .withhold("tags", &data.tags);
     let mut writes = store::insert(&id, &data, &new.base64, now);
     writes.push(audit::entry(Action::FileCreated).on(&id).after(view).record());
-    db.write(writes).await?;
+    limits::write(db, &takes, writes, now).await?;
     let file = Document { id, data, revision: 0, created_at: now, updated_at: now };
     Ok(StoredFile { file, base64: new.base64 })
 }

@@ -8,6 +8,7 @@ use crate::{
     documents::Document,
     ids,
     instant::Timestamp,
+    limits::{self, LimitError, Take},
     secrets::{Cipher, digest, random_bytes},
 };
 
@@ -36,12 +37,14 @@ pub struct Invited {
     pub token: Secret,
 }
 
-/// Makes a pending account. The token is kept as a digest, for looking it up, and encrypted, for showing it again.
+/// Makes a pending account. The token is kept as a digest, for looking it up, and encrypted, for showing it again. `take` is
+/// what the inviting admin is allowed.
 pub async fn invite(
     db: &Db,
     cipher: &Cipher,
     new: NewUser,
     invited_by: &str,
+    take: &Take,
     now: Timestamp,
 ) -> Result<Invited, UserError> {
     let token = Secret::new(hex::encode(random_bytes::<32>()));
@@ -63,9 +66,12 @@ pub async fn invite(
     };
     let id = ids::new_id();
     let entry = audit::entry(Action::UserInvited).on(&id).after(data.audited());
-    match db.write(vec![store::insert(&id, &data, now), entry.record()]).await {
+    let writes = vec![store::insert(&id, &data, now), entry.record()];
+    match limits::write(db, std::slice::from_ref(take), writes, now).await {
         Ok(_) => Ok(Invited { user: Document { id, data, revision: 0, created_at: now, updated_at: now }, token }),
-        Err(error) if error.is_unique_violation("users.email") => Err(UserError::EmailTaken(data.email)),
+        Err(LimitError::Db(error)) if error.is_unique_violation("users.email") => {
+            Err(UserError::EmailTaken(data.email))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -2,6 +2,7 @@
 
 mod edit;
 mod invite;
+mod password;
 mod sign_in;
 mod store;
 
@@ -10,6 +11,7 @@ use utoipa::ToSchema;
 
 pub use edit::{UserEdit, delete, merge_profile, update};
 pub use invite::{Invited, NewUser, delete_expired_invitations, invite};
+pub use password::{PasswordReset, change_password, open_reset, reset_password};
 pub use sign_in::{SignInRefused, sign_in};
 pub use store::{UserFilter, UserListed, any_exists, find, insert, list, replace};
 
@@ -19,6 +21,7 @@ use crate::{
     documents::Document,
     ids,
     instant::Timestamp,
+    limits::{self, LimitError, Take, TooMany},
     passwords,
     secrets::digest,
 };
@@ -161,12 +164,36 @@ pub enum UserError {
     /// Nobody would be left to manage users and settings (defect A-14).
     #[error("this is the last active admin, who must stay: make somebody else an admin first")]
     LastAdmin,
+    /// The present password is another one.
+    #[error("is not the present password")]
+    WrongPassword,
+    /// The new password is the present one.
+    #[error("is the present password: choose another one")]
+    SamePassword,
+    /// The reset token is unknown, used or expired, or the account was switched off.
+    #[error("the link is unknown, was used already, or has expired")]
+    InvalidReset,
+    /// Only active accounts have a password that could be reset.
+    #[error("only the password of an active account can be reset: invite the person anew, or activate the account")]
+    NotActive,
     /// Others kept changing the account at the same time.
     #[error("the user was changed by somebody else at the same time; try again")]
     Stale,
+    /// A limit is reached.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
+}
+
+impl From<LimitError> for UserError {
+    fn from(error: LimitError) -> Self {
+        match error {
+            LimitError::TooMany(reason) => reason.into(),
+            LimitError::Db(source) => source.into(),
+        }
+    }
 }
 
 /// Creates the first account, an active admin. Of several simultaneous calls exactly one succeeds (defect A-05).
@@ -200,9 +227,12 @@ pub async fn register_first_admin(
     }
 }
 
-/// Accepts an invitation: the account becomes active with this password, and the token is used up.
-pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) -> Result<User, UserError> {
-    let found = store::find_by_invitation(db, &digest(token)).await?.ok_or(UserError::InvalidInvitation)?;
+/// Accepts an invitation: the account becomes active with this password, and the token is used up. `guess` is the attempt
+/// as the limit of its network address counts it.
+pub async fn activate(db: &Db, token: &str, password: String, guess: &Take, now: Timestamp) -> Result<User, UserError> {
+    let find = vec![store::by_invitation(&digest(token))];
+    let found = limits::write(db, std::slice::from_ref(guess), find, now).await?;
+    let found = Document::<User>::first(&found[0])?.ok_or(UserError::InvalidInvitation)?;
     let is_open = found.data.invitation.as_ref().is_some_and(|invitation| invitation.expires_at > now);
     if !is_open || found.data.status == UserStatus::Inactive {
         return Err(UserError::InvalidInvitation);
@@ -216,7 +246,8 @@ pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) ->
         ..found.data
     };
     let entry = audit::entry(Action::UserActivated).on(&found.id).before(before).after(user.audited());
-    match db.write(vec![replace(&found.id, &user, found.revision, now), entry.record()]).await {
+    let replace = replace(&found.id, &user, found.revision, now);
+    match db.write(vec![replace, entry.record(), guess.give_back()]).await {
         Ok(_) => Ok(user),
         // Another call with the same token was faster.
         Err(DbError::Guard) => Err(UserError::InvalidInvitation),

@@ -1,11 +1,12 @@
 //! Sign-in with a password: lock-out per account, throttling per network address (contract 2.6, defects ).
 
-use super::{User, UserStatus, normalize_email, store};
+use super::{User, normalize_email, store};
 use crate::{
     audit::{self, Action, Actor},
-    db::{Db, DbError, Statement},
+    db::{Db, DbError, Row, Statement},
     documents::Document,
     instant::Timestamp,
+    limits::Take,
     passwords::{self, Verdict},
 };
 
@@ -13,10 +14,6 @@ use crate::{
 const ACCOUNT_LIMIT: u32 = 5;
 /// How long a lock holds.
 const LOCK_SECONDS: i64 = 30 * 60;
-/// Failures from one network address within [`WINDOW_SECONDS`] to twice that after which it is refused.
-const ADDRESS_LIMIT: i64 = 100;
-/// Length of one counting window.
-const WINDOW_SECONDS: i64 = 15 * 60;
 
 /// Why nobody was signed in. Clients get one answer for all of the first kind.
 #[derive(Debug, thiserror::Error)]
@@ -29,49 +26,50 @@ pub enum SignInRefused {
     Db(#[from] DbError),
 }
 
-/// Checks address and password and records the sign-in.
+/// Checks address and password and records the sign-in. `guess` is the attempt as the limit of its network address counts
+/// it.
 ///
-/// An attempt is counted before the slow password check, so parallel guesses cannot slip past the lock; unknown
-/// accounts cost the same time as known ones.
+/// An attempt counts as failed, for its address and its account, before the slow password check, so parallel guesses
+/// cannot slip past a lock; a success takes that back. Whether the account exists, is locked or has another password
+/// makes no difference to the work that is done. Only a throttled address gets its answer without any, and whatever the account.
 pub async fn sign_in(
     db: &Db,
     email: &str,
     password: String,
-    address: &str,
+    guess: &Take,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
-    let (found, failures) = store::find_for_sign_in(db, &normalize_email(email), address, window_before(now)).await?;
-    let is_throttled = failures >= ADDRESS_LIMIT;
-    let account_id = found.as_ref().map(|user| user.id.clone());
-    let candidate = match found {
-        Some(user) if !is_throttled && is_open(db, &user, now).await? => Some(user),
-        _ => None,
+    let (email, locked_until) = (normalize_email(email), now.plus_seconds(LOCK_SECONDS));
+    let reserve = store::reserve_sign_in(&email, ACCOUNT_LIMIT, locked_until, now);
+    let (open, account_id) = match db.write(vec![guess.statement(now), reserve, store::id_of(&email)]).await {
+        Ok(answers) => {
+            let id = answers[2].first().map(|row: &Row| row.get::<String>("id")).transpose()?;
+            (Document::<User>::first(&answers[1])?, id)
+        }
+        // Whoever floods us with wrong passwords fills the log no further than to the limit.
+        Err(DbError::Guard) => return Err(SignInRefused::BadCredentials),
+        Err(error) => return Err(error.into()),
     };
-    let stored_hash = candidate.as_ref().and_then(|user| user.data.password_hash.clone());
+    let stored_hash = open.as_ref().and_then(|user| user.data.password_hash.clone());
     let verdict = passwords::verify(password.clone(), stored_hash).await;
-    match (candidate, verdict) {
+    match (open, verdict) {
         (Some(user), Verdict::Right) => {
-            db.write(signed_in(&user, now)).await?;
+            db.write(signed_in(&user, guess, now)).await?;
             Ok(user)
         }
-        (Some(user), Verdict::RightButOutdated) => upgrade_hash(db, user, password, now).await,
-        _ => {
-            let mut writes = store::record_failure(address, window_of(now), window_before(now));
-            // Whoever floods us with wrong passwords fills the log no further than to the limit.
-            if !is_throttled {
-                writes.push(failed_sign_in(account_id.as_deref()));
-            }
-            db.write(writes).await?;
+        (Some(user), Verdict::RightButOutdated) => upgrade_hash(db, user, password, guess, now).await,
+        (None, _) | (_, Verdict::Wrong) => {
+            db.write(vec![failed_sign_in(account_id.as_deref())]).await?;
             Err(SignInRefused::BadCredentials)
         }
     }
 }
 
-/// Records a successful sign-in.
-fn signed_in(user: &Document<User>, now: Timestamp) -> Vec<Statement> {
+/// Records a successful sign-in, which was no guess.
+fn signed_in(user: &Document<User>, guess: &Take, now: Timestamp) -> Vec<Statement> {
     let actor = Actor::User { id: user.id.clone(), role: user.data.role };
     let entry = audit::entry(Action::UserSignedIn).by(actor).on(&user.id);
-    vec![store::record_sign_in(&user.id, now), entry.record()]
+    vec![store::record_sign_in(&user.id, now), entry.record(), guess.give_back()]
 }
 
 /// An entry about a refusal. The address that was given may be anybody's, or a password; only an account that has it is
@@ -84,40 +82,24 @@ fn failed_sign_in(account_id: Option<&str>) -> Statement {
     }
 }
 
-/// Whether the account may try a password now; counts the attempt if so.
-async fn is_open(db: &Db, user: &Document<User>, now: Timestamp) -> Result<bool, DbError> {
-    if user.data.status != UserStatus::Active || user.data.password_hash.is_none() {
-        return Ok(false);
-    }
-    let reserve = store::reserve_sign_in(&user.id, ACCOUNT_LIMIT, now.plus_seconds(LOCK_SECONDS), now);
-    Ok(db.write(vec![reserve]).await?.first().is_some_and(|answer| answer.first().is_some()))
-}
-
-/// Signs in and replaces an imported hash by one of ours.
+/// Signs in and replaces an imported hash or one with older parameters by one of ours.
 async fn upgrade_hash(
     db: &Db,
     mut user: Document<User>,
     password: String,
+    guess: &Take,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
     user.data.password_hash = Some(passwords::hash(password).await);
     let mut writes = vec![store::replace(&user.id, &user.data, user.revision, now)];
-    writes.extend(signed_in(&user, now));
+    writes.extend(signed_in(&user, guess, now));
     match db.write(writes).await {
         Ok(_) => Ok(user),
         // Somebody changed the account meanwhile; the upgrade can wait for the next sign-in.
         Err(DbError::Guard) => {
-            db.write(signed_in(&user, now)).await?;
+            db.write(signed_in(&user, guess, now)).await?;
             Ok(user)
         }
         Err(error) => Err(error.into()),
     }
-}
-
-fn window_of(now: Timestamp) -> Timestamp {
-    now.plus_seconds(-now.unix_seconds().rem_euclid(WINDOW_SECONDS)).whole_second()
-}
-
-fn window_before(now: Timestamp) -> Timestamp {
-    window_of(now).plus_seconds(-WINDOW_SECONDS)
 }

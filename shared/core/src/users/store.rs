@@ -42,23 +42,9 @@ pub async fn find(db: &Db, id: &str) -> Result<Option<Document<User>>, DbError> 
     USERS.find(db, id).await
 }
 
-/// What a sign-in begins with, in one round trip: the account with this normalised address, and how often sign-ins from
-/// this network address have failed since.
-pub(super) async fn find_for_sign_in(
-    db: &Db,
-    email: &str,
-    address: &str,
-    since: Timestamp,
-) -> Result<(Option<Document<User>>, i64), DbError> {
-    let account = USERS.query(Filter { condition: "email = ?1", params: params![email] });
-    let failures =
-        "SELECT COALESCE(sum(failures), 0) AS n FROM sign_in_failures WHERE address = ?1 AND window_start >= ?2";
-    let answers = db.read_many(vec![account, Statement::new(failures, params![address, since])]).await?;
-    Ok((Document::first(&answers[0])?, answers[1].first().map_or(Ok(0), |row| row.get("n"))?))
-}
-
-pub(super) async fn find_by_invitation(db: &Db, token_digest: &str) -> Result<Option<Document<User>>, DbError> {
-    USERS.find_where(db, Filter { condition: "invitation_digest = ?1", params: params![token_digest] }).await
+/// Asks for the account whose invitation has this digest; [`Document::first`] reads the answer.
+pub(super) fn by_invitation(token_digest: &str) -> Statement {
+    USERS.query(Filter { condition: "invitation_digest = ?1", params: params![token_digest] })
 }
 
 /// Inserts an account.
@@ -171,16 +157,24 @@ pub(super) fn bump_session_version(id: &str, now: Timestamp) -> Statement {
     Statement::new(sql, params![id, now]).expecting_one()
 }
 
-/// Counts an attempt as failed in advance and locks at the limit; changes nothing while the account is locked.
-/// An expired lock starts a new count (defect A-08).
-pub(super) fn reserve_sign_in(id: &str, limit: u32, locked_until: Timestamp, now: Timestamp) -> Statement {
-    let sql = "UPDATE users SET
+/// Asks for the id of the account with this normalised address.
+pub(super) fn id_of(email: &str) -> Statement {
+    Statement::new("SELECT id FROM users WHERE email = ?1", params![email])
+}
+
+/// Counts an attempt as failed in advance and locks at the limit; gives the account, or nothing when there is no
+/// unlocked account with this normalised address that can sign in. An expired lock starts a new count (defect A-08).
+pub(super) fn reserve_sign_in(email: &str, limit: u32, locked_until: Timestamp, now: Timestamp) -> Statement {
+    let sql = format!(
+        "UPDATE users SET
             failed_sign_ins = CASE WHEN locked_until IS NULL THEN failed_sign_ins ELSE 0 END + 1,
             locked_until = CASE
                 WHEN CASE WHEN locked_until IS NULL THEN failed_sign_ins ELSE 0 END + 1 >= ?2 THEN ?3 END
-        WHERE id = ?1 AND (locked_until IS NULL OR locked_until <= ?4)
-        RETURNING id";
-    Statement::new(sql, params![id, limit, locked_until, now])
+        WHERE email = ?1 AND status = 'active' AND json_extract(data, '$.password_hash') IS NOT NULL
+            AND (locked_until IS NULL OR locked_until <= ?4)
+        RETURNING {COLUMNS}"
+    );
+    Statement::new(sql, params![email, limit, locked_until, now])
 }
 
 /// Records a successful sign-in and clears what the attempts left behind.
@@ -189,10 +183,29 @@ pub(super) fn record_sign_in(id: &str, now: Timestamp) -> Statement {
     Statement::new(sql, params![id, now])
 }
 
-/// Counts a failure of a network address and forgets windows that have passed.
-pub(super) fn record_failure(address: &str, window_start: Timestamp, forget_before: Timestamp) -> Vec<Statement> {
-    let count = "INSERT INTO sign_in_failures (address, window_start, failures) VALUES (?1, ?2, 1)
-        ON CONFLICT (address, window_start) DO UPDATE SET failures = failures + 1";
-    let forget = "DELETE FROM sign_in_failures WHERE window_start < ?1";
-    vec![Statement::new(count, params![address, window_start]), Statement::new(forget, params![forget_before])]
+/// Opens sign-in again for an account that was locked.
+pub(super) fn unlock(id: &str) -> Statement {
+    Statement::new("UPDATE users SET failed_sign_ins = 0, locked_until = NULL WHERE id = ?1", params![id])
+}
+
+/// The session version in the document, for statements.
+const SESSION_VERSION: &str = "COALESCE(json_extract(data, '$.session_version'), 0)";
+
+/// Makes the digest of a reset token the only one of an active account.
+pub(super) fn open_reset(id: &str, token_digest: &str, expires_at: Timestamp) -> Statement {
+    let sql = format!(
+        "UPDATE users SET reset_digest = ?2, reset_expires_at = ?3, reset_session_version = {SESSION_VERSION}
+        WHERE id = ?1 AND status = 'active'"
+    );
+    Statement::new(sql, params![id, token_digest, expires_at]).expecting_one()
+}
+
+/// Asks for the active account that a reset token opens; [`Document::first`] reads the answer. Whatever ends sessions ends the
+/// token too, setting a password with it included.
+pub(super) fn by_reset(token_digest: &str, now: Timestamp) -> Statement {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM users WHERE reset_digest = ?1 AND reset_expires_at > ?2 AND status = 'active'
+            AND reset_session_version = {SESSION_VERSION}"
+    );
+    Statement::new(sql, params![token_digest, now])
 }

@@ -1,5 +1,5 @@
 use super::*;
-use crate::testing::database;
+use crate::{limits::Limit, testing::database};
 
 const PASSWORD: &str = "correct horse";
 
@@ -7,8 +7,13 @@ async fn admin(db: &Db) -> Document<User> {
     register_first_admin(db, "Ada@Example.com", "Ada", PASSWORD.into(), Timestamp::now()).await.unwrap()
 }
 
+/// An attempt from this address, which may make a hundred in an hour.
+fn guess(address: &str) -> Take {
+    Take::guess(address, Limit::per_hour(100))
+}
+
 async fn attempt(db: &Db, password: &str, now: Timestamp) -> bool {
-    sign_in(db, "ada@example.com", password.into(), "10.0.0.1", now).await.is_ok()
+    sign_in(db, "ada@example.com", password.into(), &guess("10.0.0.1"), now).await.is_ok()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,7 +38,8 @@ async fn signs_in_whatever_the_letter_case_of_the_address() {
     let (db, _folder) = database().await;
     let created = admin(&db).await;
     assert_eq!(created.data.email, "ada@example.com");
-    let signed_in = sign_in(&db, "ADA@example.com", PASSWORD.into(), "10.0.0.1", Timestamp::now()).await.unwrap();
+    let signed_in =
+        sign_in(&db, "ADA@example.com", PASSWORD.into(), &guess("10.0.0.1"), Timestamp::now()).await.unwrap();
     assert_eq!(signed_in.id, created.id);
 }
 
@@ -108,11 +114,12 @@ async fn an_invitation_works_once_and_not_after_its_end() {
     let now = Timestamp::now();
     db.write(vec![insert("u1", &invited("token", now.plus_seconds(60)), now)]).await.unwrap();
     let refused = |outcome: Result<User, UserError>| matches!(outcome, Err(UserError::InvalidInvitation));
-    assert!(refused(activate(&db, "other", PASSWORD.into(), now).await));
-    assert!(refused(activate(&db, "token", PASSWORD.into(), now.plus_seconds(61)).await));
-    let user = activate(&db, "token", PASSWORD.into(), now).await.unwrap();
+    let activate = async |token: &str, now| activate(&db, token, PASSWORD.into(), &guess("10.0.0.1"), now).await;
+    assert!(refused(activate("other", now).await));
+    assert!(refused(activate("token", now.plus_seconds(61)).await));
+    let user = activate("token", now).await.unwrap();
     assert_eq!((user.status, user.invitation.is_none()), (UserStatus::Active, true));
-    assert!(refused(activate(&db, "token", PASSWORD.into(), now).await), "used up");
+    assert!(refused(activate("token", now).await), "used up");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use shared_core::{
         self, ExecutionStatus, ModelAnswer, NewExecutions, Origin, Outcome, ProviderCall, Source, Target as Model,
         pipeline::{claim, dispatch, finish, progress},
     },
+    limits::{self, Limit, LimitError, Take},
     migrations::migrate,
     prompts::{self, NewPrompt, PromptEdit, PromptError},
     secrets::Cipher,
@@ -19,7 +20,12 @@ use shared_core::{
 
 use crate::targets::{Target, number, on_every_target};
 
-on_every_target!(exactly_one_first_admin_wins, prompts_keep_their_versions, an_execution_runs_from_creation_to_result);
+on_every_target!(
+    exactly_one_first_admin_wins,
+    processes_share_their_limits,
+    prompts_keep_their_versions,
+    an_execution_runs_from_creation_to_result
+);
 
 async fn exactly_one_first_admin_wins(target: &Target) {
     migrate(&target.db).await.unwrap();
@@ -41,6 +47,29 @@ async fn exactly_one_first_admin_wins(target: &Target) {
     }
     assert_eq!(winners, 1);
     assert_eq!(number(&target.db, "SELECT count(*) AS n FROM users").await, 1);
+}
+
+async fn processes_share_their_limits(target: &Target) {
+    migrate(&target.db).await.unwrap();
+    let (one, now) = (Take::new("test", "ada", 1, Limit::per_hour(3)), Timestamp::now());
+    let takers: Vec<_> = (0..8)
+        .map(|_| {
+            let (db, one) = (target.another_process(), one.clone());
+            tokio::spawn(async move { limits::take(&db, &one, now).await })
+        })
+        .collect();
+    let mut taken = 0;
+    for taker in takers {
+        match taker.await.unwrap() {
+            Ok(()) => taken += 1,
+            Err(LimitError::TooMany(reason)) => assert_eq!(reason.retry_after_seconds, 1200),
+            Err(LimitError::Db(error)) => panic!("{error}"),
+        }
+    }
+    assert_eq!(taken, 3);
+    let restarted = target.another_process();
+    assert!(limits::take(&restarted, &one, now).await.is_err());
+    limits::take(&restarted, &one, now.plus_seconds(1200)).await.unwrap();
 }
 
 fn greeting(name: &str) -> NewPrompt {

@@ -194,6 +194,13 @@ fn describe_access(operation: &mut Value, access: Access) {
         responses["401"] = refused("No, wrong or expired credentials.", "MiddlewareError");
         responses["403"] = refused("The caller's role or API key does not allow this.", "MiddlewareError");
     }
+    if let Access::SignedIn { keys: Keys::Scope(_) | Keys::AnyScope, .. } = access {
+        responses["429"] = refused("The API key has made as many requests as it may for now.", "MiddlewareError");
+        responses["429"]["headers"] = json!({"Retry-After": {
+            "description": "After how many seconds the same request may succeed.",
+            "schema": {"type": "integer", "minimum": 1},
+        }});
+    }
     responses["422"] = refused("Path, query or body violate the contract.", "ValidationErrorEnvelope");
     let own_failure = responses["500"]["content"]["application/json"]["schema"].clone();
     responses["500"] = refused("Unexpected failure.", "ErrorEnvelope");
