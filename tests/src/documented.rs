@@ -52,7 +52,9 @@ fn find_operation(method: &Method, path: &str) -> Option<(&'static str, &'static
     let given: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let serves = |pattern: &&String| {
         let segments: Vec<&str> = pattern.split('/').collect();
-        let fits = |(segment, text): (&&str, &&str)| segment.starts_with('{') || segment.eq_ignore_ascii_case(text);
+        let fits = |(segment, text): (&&str, &&str)| {
+            segment.starts_with('{') && !text.is_empty() || segment.eq_ignore_ascii_case(text)
+        };
         segments.len() == given.len() && segments.iter().zip(&given).all(fits)
     };
     let paths = DOCUMENT["paths"].as_object()?;
