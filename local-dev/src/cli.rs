@@ -6,10 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     chaos::ChaosArgs,
-    fuzz::FuzzArgs,
+    fuzz::{FuzzArgs, ParsersArgs},
     infra::InfraCheckArgs,
     openapi::CompareArgs,
     package::{DeployArgs, PackageArgs},
+    sbom::SbomArgs,
 };
 
 /// Runs the whole system on this machine: functions, queues, database and clock, in one command.
@@ -80,7 +81,17 @@ pub enum Command {
     /// Deploys to AWS: packages every function and runs `sam deploy`
     Deploy(DeployArgs),
     /// Calls a fresh system with thousands of made-up requests and compares every answer with docs/openapi.json
-    Fuzz(FuzzArgs),
+    #[command(args_conflicts_with_subcommands = true)]
+    Fuzz {
+        /// What else can be fuzzed.
+        #[command(subcommand)]
+        what: Option<Fuzz>,
+        /// How much is tried.
+        #[command(flatten)]
+        requests: FuzzArgs,
+    },
+    /// Lists every crate that is built into the functions, as a CycloneDX document
+    Sbom(SbomArgs),
     /// Works with what is deployed
     Infra {
         /// What to do with it.
@@ -95,6 +106,17 @@ pub enum Command {
         #[command(subcommand)]
         what: OpenApi,
     },
+}
+
+/// What can be fuzzed besides the whole API.
+#[derive(Debug, Subcommand)]
+pub enum Fuzz {
+    /// Feeds everything that reads foreign input with input that was made up to break it
+    ///
+    /// Templates, schemas, bodies, paths, credentials, events, records, answers of vendors and more: the targets of
+    /// `cargo test -p tests --test fuzz`, round after round with one seed after the other. What fails is cut down and
+    /// kept, and can be fed again.
+    Parsers(ParsersArgs),
 }
 
 /// What can be done with the template.
@@ -236,6 +258,13 @@ mod tests {
         let expected = DeployArgs { guided: true, stack_name: None, arch: Arch::X86_64, more };
         assert!(matches!(cli.command, Some(Command::Deploy(args)) if args == expected));
         assert!(Cli::try_parse_from(["cargo dev", "package", "--arch", "mips"]).is_err());
+        let cli = Cli::parse_from(["cargo dev", "fuzz", "--seed", "7"]);
+        assert!(matches!(cli.command, Some(Command::Fuzz { what: None, requests: FuzzArgs { seed: 7, .. } })));
+        let cli = Cli::parse_from(["cargo dev", "fuzz", "parsers", "--seconds", "9", "--only", "templates"]);
+        let Some(Command::Fuzz { what: Some(Fuzz::Parsers(args)), .. }) = cli.command else {
+            panic!("another command")
+        };
+        assert_eq!((args.seconds, args.seed, args.only.as_deref()), (9, 1, Some("templates")));
         let cli = Cli::parse_from(["cargo dev", "openapi", "compare", "--contract", "x.json"]);
         assert!(matches!(cli.command, Some(Command::Openapi { what: OpenApi::Compare(_) })));
     }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Parser;
 use local_dev::{
     bench, chaos,
-    cli::{Bench, Cli, Command, Infra, OpenApi},
-    dev, fuzz, infra, openapi, package,
+    cli::{Bench, Cli, Command, Fuzz, Infra, OpenApi},
+    dev, fuzz, infra, openapi, package, sbom,
 };
 
 #[tokio::main]
@@ -18,7 +18,9 @@ async fn main() -> ExitCode {
         Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
         Some(Command::Bench { what: Bench::Cold(args) }) => bench::cold(args).await,
         Some(Command::Chaos(args)) => chaos::command(args).await,
-        Some(Command::Fuzz(args)) => fuzz::command(args).await,
+        Some(Command::Fuzz { what: None, requests }) => fuzz::command(requests).await,
+        Some(Command::Fuzz { what: Some(Fuzz::Parsers(args)), .. }) => fuzz::parsers(&args),
+        Some(Command::Sbom(args)) => sbom::command(&args),
         Some(Command::Infra { what: Infra::Check(args) }) => infra::check(&args),
         Some(Command::Infra { what: Infra::SeedMistakes }) => infra::seed_mistakes(),
         Some(Command::Package(args)) => package::command(args).await,

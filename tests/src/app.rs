@@ -258,6 +258,11 @@ impl TestApp {
         self.vendor.forget_requests();
     }
 
+    /// What a function serves, with all that stands around the routes.
+    pub fn edge(&self) -> Edge {
+        self.edge.clone()
+    }
+
     /// A request without credentials.
     pub fn call(&self, method: &str, path: &str) -> Call {
         Call::new(self.edge.clone(), method, path)

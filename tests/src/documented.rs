@@ -52,7 +52,9 @@ fn find_operation(method: &Method, path: &str) -> Option<(&'static str, &'static
     let given: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     let serves = |pattern: &&String| {
         let segments: Vec<&str> = pattern.split('/').collect();
-        let fits = |(segment, text): (&&str, &&str)| segment.starts_with('{') || segment.eq_ignore_ascii_case(text);
+        let fits = |(segment, text): (&&str, &&str)| {
+            segment.starts_with('{') && !text.is_empty() || segment.eq_ignore_ascii_case(text)
+        };
         segments.len() == given.len() && segments.iter().zip(&given).all(fits)
     };
     let paths = DOCUMENT["paths"].as_object()?;
@@ -70,7 +72,7 @@ fn schema_at(place: &[&str]) -> Arc<Schema> {
     let compiled = schemas.entry(pointer).or_insert_with_key(|pointer| {
         let mut schema = DOCUMENT.clone();
         schema["$ref"] = pointer.as_str().into();
-        Arc::new(Schema::compile(&schema).unwrap_or_else(|error| panic!("{pointer}: {error}")))
+        Arc::new(Schema::compile_with_formats(&schema, &[]).unwrap_or_else(|error| panic!("{pointer}: {error}")))
     });
     Arc::clone(compiled)
 }

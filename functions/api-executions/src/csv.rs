@@ -61,8 +61,11 @@ fn line(row: &CsvRow) -> String {
 }
 
 /// A quoted cell. What a spreadsheet would run as a formula is made text by a leading apostrophe.
-fn cell(text: &str) -> String {
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+pub fn cell(text: &str) -> String {
+    // Some spreadsheets overlook blanks and control characters at the start.
+    let shown = text.trim_start_matches(|letter: char| letter.is_whitespace() || letter.is_control());
+    let is_formula = shown.starts_with(['=', '+', '-', '@']) || text.starts_with(['\t', '\r', '\n']);
+    let guard = if is_formula { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
@@ -76,6 +79,8 @@ mod tests {
         assert_eq!(cell("say \"hi\"\nthere"), "\"say \"\"hi\"\"\nthere\"");
         assert_eq!(cell("=1+1"), "\"'=1+1\"");
         assert_eq!(cell("@x"), "\"'@x\"");
+        assert_eq!(cell(" \u{b}-1"), "\"' \u{b}-1\"");
+        assert_eq!(cell("\nx"), "\"'\nx\"");
         assert_eq!(cell(""), "\"\"");
     }
 }

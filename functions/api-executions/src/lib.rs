@@ -2,7 +2,7 @@
 //! run them (contract 9 to 11).
 
 mod bundles;
-mod csv;
+pub mod csv;
 mod providers;
 mod wire;
 

@@ -34,7 +34,7 @@ pub(crate) fn attachment(file: FileContent) -> ([(HeaderName, HeaderValue); 5], 
 }
 
 /// An ASCII name for old clients, and the real one for all others.
-fn disposition(name: &str) -> HeaderValue {
+pub fn disposition(name: &str) -> HeaderValue {
     let is_harmless = |letter: char| letter == ' ' || letter.is_ascii_graphic() && !"\"\\/%".contains(letter);
     let ascii: String = name.chars().map(|letter| if is_harmless(letter) { letter } else { '_' }).collect();
     let real = utf8_percent_encode(name, ESCAPED);

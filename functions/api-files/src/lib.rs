@@ -1,6 +1,6 @@
 //! `/api/v1/files`: uploaded files (contract 14).
 
-mod download;
+pub mod download;
 mod wire;
 
 use axum::{

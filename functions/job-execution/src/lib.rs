@@ -48,7 +48,7 @@ impl Worker {
     /// `until`: so a backlog costs no queue round trip per execution.
     pub async fn work_off(&self, id: &str, until: Instant, invocation: &Invocation) -> Result<(), DbError> {
         let db = self.dispatcher.db();
-        let Some(mut claim) = self.runner.claim(id).await? else {
+        let Some(mut claim) = self.runner.claim(id, invocation).await? else {
             // Finished, held by another worker, or a retry whose time may have come.
             if let Some(provider) = pipeline::find_waiting_provider(db, id).await? {
                 self.dispatcher.dispatch(provider).await?;
@@ -108,10 +108,6 @@ impl Worker {
 
 impl Function for Worker {
     async fn handle(&self, message: JobMessage, invocation: &Invocation) -> Result<(), DbError> {
-        if invocation.shutdown().is_requested() {
-            // Maintenance announces it again.
-            return Ok(());
-        }
         let longest_call = self.config.provider_timeout + self.config.lease;
         let until = invocation.taking_until(self.config.drain, longest_call);
         self.work_off(&message.id, until, invocation).await

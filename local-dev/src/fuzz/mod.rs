@@ -3,8 +3,11 @@
 //! [schemathesis](https://schemathesis.io) makes valid and invalid requests from `docs/openapi.json`, sends them as an admin
 //! to a real stack, and holds every answer against the document: no 5xx, no undeclared status, content type, header or
 //! member. The same seed makes the same requests.
+//!
+//! `cargo dev fuzz parsers` runs the targets of `tests/fuzz` for longer than `cargo test` does.
 
 mod config;
+mod parsers;
 mod seeds;
 
 use std::{
@@ -45,6 +48,8 @@ const VENDORS: [&str; 7] = [
 const NOWHERE: &str = "http://127.0.0.1:9";
 /// When a run that hangs is given up.
 const LIMIT: Duration = Duration::from_secs(1_800);
+
+pub use parsers::{ParsersArgs, parsers};
 
 /// How much is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]

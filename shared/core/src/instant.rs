@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, SubsecRound, TimeDelta, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant with millisecond precision; its text sorts in time order.
@@ -73,11 +73,23 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// Why a text is no instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TimestampError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] chrono::ParseError),
+    /// In UTC, its year does not have four digits, and it would neither sort nor be read again.
+    #[error("the year is out of range")]
+    Year,
+}
+
 impl FromStr for Timestamp {
-    type Err = chrono::ParseError;
+    type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        DateTime::parse_from_rfc3339(text).map(|instant| Self(instant.with_timezone(&Utc).trunc_subsecs(3)))
+        let instant = DateTime::parse_from_rfc3339(text)?.with_timezone(&Utc).trunc_subsecs(3);
+        if (0..=9999).contains(&instant.year()) { Ok(Self(instant)) } else { Err(TimestampError::Year) }
     }
 }
 
@@ -125,5 +137,8 @@ mod tests {
             assert_eq!(given.parse::<Timestamp>().unwrap().to_string(), written);
         }
         assert!("yesterday".parse::<Timestamp>().is_err());
+        for beyond in ["0000-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"] {
+            assert_eq!(beyond.parse::<Timestamp>(), Err(TimestampError::Year), "{beyond}");
+        }
     }
 }

@@ -44,6 +44,6 @@ pub mod webhooks;
 pub use config::Secret;
 pub use db::Db;
 pub use documents::Document;
-pub use instant::Timestamp;
+pub use instant::{Timestamp, TimestampError};
 pub use pagination::Page;
 pub use provider_name::ProviderName;

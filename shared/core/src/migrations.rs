@@ -156,7 +156,7 @@ async fn refuse_newer_database(db: &Db, migrations: &[Migration]) -> Result<(), 
 }
 
 /// Cuts a file into its statements: one ends with the line that ends in `;`, a trigger with the line `END;`.
-fn split_statements(sql: &str) -> Vec<String> {
+pub fn split_statements(sql: &str) -> Vec<String> {
     let mut statements = Vec::new();
     let mut current = String::new();
     for line in sql.lines().filter(|line| !line.trim_start().starts_with("--") && !line.trim().is_empty()) {

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod envelope;
 mod error;
+pub mod event;
 mod extract;
 mod formats;
 mod issue;

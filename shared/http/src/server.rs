@@ -17,12 +17,15 @@ use axum::{
     response::Response,
 };
 use futures::future::BoxFuture;
-use lambda_http::request::RequestContext;
+use lambda_http::{
+    Adapter, LambdaEvent,
+    request::{LambdaRequest, RequestContext},
+};
 use shared_core::{
     ids,
     trace::{self, TraceId},
 };
-use tower::Service;
+use tower::{Service, ServiceExt};
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
 use utoipa_axum::router::OpenApiRouter;
@@ -32,6 +35,7 @@ use crate::{
     auth::{self, Caller},
     body,
     error::{ApiError, UNEXPECTED, failure},
+    event::readable,
     paths::Paths,
 };
 
@@ -67,7 +71,9 @@ pub fn service(routes: OpenApiRouter, app: &App) -> Edge {
 
 /// Serves the routes as a Lambda function until the process ends.
 pub async fn serve(routes: OpenApiRouter, app: &App) -> Result<(), lambda_http::Error> {
-    lambda_http::run(service(routes, app)).await
+    let functions = Adapter::from(service(routes, app));
+    let readable = |event: LambdaEvent<LambdaRequest>| LambdaEvent::new(readable(event.payload), event.context);
+    lambda_http::lambda_runtime::run(functions.map_request(readable)).await
 }
 
 /// What stands outside the router, because the router itself would be in the way: paths are respelled before it chooses

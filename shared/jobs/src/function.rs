@@ -75,12 +75,8 @@ impl<W: Work> JobFunction<W> {
 
 impl<W: Work> Function for JobFunction<W> {
     async fn handle(&self, message: JobMessage, invocation: &Invocation) -> Result<(), DbError> {
-        if invocation.shutdown().is_requested() {
-            // Maintenance announces it again.
-            return Ok(());
-        }
-        let Some(claim) = self.runner.claim(&message.id).await? else {
-            // Ended, not due yet, or held by another worker.
+        let Some(claim) = self.runner.claim(&message.id, invocation).await? else {
+            // Ended, not due yet, held by another worker, or not to be begun any more.
             return Ok(());
         };
         let attempt = self.runner.attempt(&claim, invocation, async |context| {

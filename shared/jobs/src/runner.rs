@@ -45,9 +45,9 @@ impl<L: Ledger> Runner<L> {
         Self { ledger }
     }
 
-    /// Takes the row that a message names.
-    pub async fn claim(&self, id: &str) -> Result<Option<L::Claim>, DbError> {
-        self.ledger.claim(id).await
+    /// Takes the row that a message names, unless the process is to stop: maintenance then announces the row again.
+    pub async fn claim(&self, id: &str, invocation: &Invocation) -> Result<Option<L::Claim>, DbError> {
+        if invocation.shutdown().is_requested() { Ok(None) } else { self.ledger.claim(id).await }
     }
 
     /// Works on a claimed row and records how that went. `Err` means that not even that could be recorded.

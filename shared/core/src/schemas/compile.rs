@@ -1,12 +1,23 @@
 //! Prepares schemas, without ever looking outside them.
 
-use jsonschema::{PatternOptions, ReferencingError, ValidationError, Validator, error::ValidationErrorKind};
+use jsonschema::{
+    PatternOptions, ReferencingError, ValidationError, ValidationOptions, Validator, error::ValidationErrorKind,
+};
 use serde_json::Value;
 
-use super::{formats, violation};
+use super::{
+    budget::{KEYWORD, Visit},
+    counted::counted,
+    formats,
+    patterns::{MOST_PARTS, parts_of_all},
+    violation,
+};
 
 /// How often a pattern that needs backtracking may turn back before it counts as undecidable.
-const BACKTRACK_LIMIT: usize = 10_000;
+const BACKTRACK_LIMIT: usize = 1_000;
+
+/// How many parts such a pattern counts as: every return costs as much as the text is long.
+const BACKTRACKING_PARTS: usize = 20 * BACKTRACK_LIMIT;
 
 /// The name of a format and what it accepts.
 pub type FormatCheck = (&'static str, fn(&str) -> bool);
@@ -29,29 +40,45 @@ pub enum SchemaError {
     /// A reference or an identifier in the schema cannot be read.
     #[error("schema has a broken reference: {0}")]
     BrokenReference(String),
+
+    /// Literal data in the schema refers to something.
+    #[error("schema has a reference inside \"const\" or \"enum\", which hold literal data")]
+    LiteralReference,
+
+    /// The patterns of the schema would take too long.
+    #[error(
+        "schema has patterns that are too large: together more than {MOST_PARTS} letters and classes, repetitions counted"
+    )]
+    LargePatterns,
 }
 
-/// Prepares a schema, with an engine for patterns that takes linear time wherever the pattern allows it.
-///
-/// `own_formats` replace the usual meaning of formats of the same name.
-pub(super) fn compile(schema: &Value, own_formats: &[FormatCheck]) -> Result<Validator, SchemaError> {
-    let linear = build(schema, PatternOptions::regex(), own_formats);
+/// Prepares a schema that somebody sent: what it asks for is counted and bounded.
+pub(super) fn compile_foreign(schema: &Value) -> Result<Validator, SchemaError> {
+    if parts_of_all(schema) > MOST_PARTS {
+        return Err(SchemaError::LargePatterns);
+    }
+    let schema = counted(schema)?;
+    let counting = |backtracking: Option<usize>| {
+        options().with_keyword(KEYWORD, move |parent, _, _| Ok(Box::new(Visit::of(parent, backtracking))))
+    };
+    // An engine that takes linear time wherever the patterns allow it.
+    let linear = counting(None).with_pattern_options(PatternOptions::regex()).build(&schema);
     // Look-around is common in generated schemas, e.g. for e-mail addresses, and beyond the linear engine.
-    let validator =
-        linear.or_else(|_| build(schema, PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT), own_formats));
+    let fancy = PatternOptions::fancy_regex().backtrack_limit(BACKTRACK_LIMIT);
+    let validator = linear.or_else(|_| counting(Some(BACKTRACKING_PARTS)).with_pattern_options(fancy).build(&schema));
     validator.map_err(explain)
 }
 
-fn build<E>(
-    schema: &Value,
-    patterns: PatternOptions<E>,
-    own_formats: &[FormatCheck],
-) -> Result<Validator, ValidationError<'static>> {
-    let options = jsonschema::options().offline().should_ignore_unknown_formats(true).with_pattern_options(patterns);
-    let with_own = |options: jsonschema::ValidationOptions<'static>, (name, check): &FormatCheck| {
-        options.with_format(*name, *check)
-    };
-    own_formats.iter().fold(formats::check(options), with_own).build(schema)
+/// Prepares a schema of our own. `own_formats` replace the usual meaning of formats of the same name.
+pub(super) fn compile_own(schema: &Value, own_formats: &[FormatCheck]) -> Result<Validator, SchemaError> {
+    let with_own =
+        |options: ValidationOptions<'static>, (name, check): &FormatCheck| options.with_format(*name, *check);
+    let options = own_formats.iter().fold(options(), with_own).with_pattern_options(PatternOptions::regex());
+    options.build(schema).map_err(explain)
+}
+
+fn options() -> ValidationOptions<'static> {
+    formats::check(jsonschema::options().offline().should_ignore_unknown_formats(true))
 }
 
 fn explain(error: ValidationError<'static>) -> SchemaError {
@@ -65,6 +92,6 @@ fn explain(error: ValidationError<'static>) -> SchemaError {
             }
             other => SchemaError::BrokenReference(other.to_string()),
         },
-        _ => SchemaError::Invalid(violation::summary(&violation::all([error]))),
+        _ => SchemaError::Invalid(violation::summary(&violation::first([error]))),
     }
 }

@@ -3,10 +3,13 @@
 //! Saving a prompt hardens its schemas ([`harden`]), preview and execution validate input data ([`Schema`]), and an
 //! execution checks the provider's answer ([`check_result`]). Nothing here reads a file or the network.
 
+mod budget;
 mod compile;
+mod counted;
 mod formats;
 mod harden;
 mod nulls;
+mod patterns;
 mod result;
 mod violation;
 mod wording;
@@ -16,10 +19,13 @@ mod tests;
 
 use serde_json::Value;
 
+use budget::within_steps;
+
+pub use budget::STEPS;
 pub use compile::{FormatCheck, SchemaError};
 pub use harden::harden;
 pub use result::{CheckedResult, check_result};
-pub use violation::{Violation, summary};
+pub use violation::{MOST_VIOLATIONS, Violation, summary};
 
 /// A schema that is ready to check data.
 #[derive(Debug, Clone)]
@@ -28,24 +34,27 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Prepares a schema: draft 2020-12, unless its `$schema` names another one.
+    /// Prepares a schema that somebody sent: draft 2020-12, unless its `$schema` names another one. Checks with it take
+    /// [`STEPS`] at most.
     pub fn compile(schema: &Value) -> Result<Self, SchemaError> {
-        Self::compile_with_formats(schema, &[])
-    }
-
-    /// Prepares a schema whose named formats mean what the given checks say.
-    pub fn compile_with_formats(schema: &Value, formats: &[FormatCheck]) -> Result<Self, SchemaError> {
-        let validator = compile::compile(schema, formats)?;
+        let validator = compile::compile_foreign(schema)?;
         Ok(Self { validator })
     }
 
-    /// Everything about the data that the schema does not allow.
+    /// Prepares a schema of our own, whose named formats mean what the given checks say.
+    pub fn compile_with_formats(schema: &Value, formats: &[FormatCheck]) -> Result<Self, SchemaError> {
+        let validator = compile::compile_own(schema, formats)?;
+        Ok(Self { validator })
+    }
+
+    /// What about the data the schema does not allow, up to [`MOST_VIOLATIONS`].
     pub fn violations(&self, data: &Value) -> Vec<Violation> {
-        violation::all(self.validator.iter_errors(data))
+        within_steps(|| violation::first(self.validator.iter_errors(data)))
+            .unwrap_or_else(|| vec![violation::endless()])
     }
 
     /// The data without the null members that the schema does not allow, if it has any.
     fn without_forbidden_nulls(&self, data: &Value) -> Option<Value> {
-        nulls::without_forbidden(&self.validator, data)
+        within_steps(|| nulls::without_forbidden(&self.validator, data)).flatten()
     }
 }

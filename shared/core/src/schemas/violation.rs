@@ -4,9 +4,12 @@ use std::collections::HashSet;
 
 use jsonschema::{ValidationError, error::ValidationErrorKind as Kind};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::wording;
+use super::{budget::STEPS, wording};
+
+/// How many violations are told: nobody reads more, and an answer has to stay small.
+pub const MOST_VIOLATIONS: usize = 100;
 
 /// One rule of a schema that data breaks.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -36,13 +39,33 @@ pub fn summary(violations: &[Violation]) -> String {
 }
 
 /// The validator's errors as violations: one for each unwanted member, and for a union those of its branches first.
-pub(super) fn all<'e>(errors: impl IntoIterator<Item = ValidationError<'e>>) -> Vec<Violation> {
+pub(super) fn first<'e>(errors: impl IntoIterator<Item = ValidationError<'e>>) -> Vec<Violation> {
     let mut violations = Vec::new();
-    errors.into_iter().for_each(|error| add(&error, &mut violations));
+    for error in errors {
+        add(&error, &mut violations);
+        if violations.len() >= MOST_VIOLATIONS {
+            violations.truncate(MOST_VIOLATIONS);
+            break;
+        }
+    }
     violations
 }
 
+/// What is told of data that could not be checked to the end.
+pub(super) fn endless() -> Violation {
+    Violation {
+        instance_path: String::new(),
+        schema_path: "#".to_owned(),
+        keyword: "steps".to_owned(),
+        params: json!({ "limit": STEPS }),
+        message: "cannot be checked: with this data, the schema asks for too much work".to_owned(),
+    }
+}
+
 fn add(error: &ValidationError<'_>, violations: &mut Vec<Violation>) {
+    if violations.len() >= MOST_VIOLATIONS {
+        return;
+    }
     if let Kind::AnyOf { context } | Kind::OneOfNotValid { context } = error.kind() {
         context.iter().flatten().for_each(|error| add(error, violations));
     }

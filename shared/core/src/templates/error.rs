@@ -1,8 +1,8 @@
 //! What can be wrong with a template.
 
-use super::MAX_DEPTH;
+use super::{MAX_DEPTH, MAX_OUTPUT_BYTES, MAX_STEPS};
 
-/// Why a template cannot be parsed; the text is meant for the template's author.
+/// Why a template cannot be parsed or filled; the text is meant for the template's author.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TemplateError {
     /// A tag starts and the template ends before its closing delimiter.
@@ -56,6 +56,10 @@ pub enum TemplateError {
         /// Where the first section beyond the limit starts.
         line: usize,
     },
+
+    /// With this data, the sections repeat beyond all measure.
+    #[error("filled with this input it prints more than {MAX_OUTPUT_BYTES} bytes or takes more than {MAX_STEPS} steps")]
+    Endless,
 }
 
 /// The line, counted from one, that holds the byte at `offset`.

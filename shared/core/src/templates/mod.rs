@@ -19,6 +19,12 @@ pub use error::TemplateError;
 /// How deeply sections may be nested.
 pub const MAX_DEPTH: usize = 100;
 
+/// The longest text that a template prints, in bytes.
+pub const MAX_OUTPUT_BYTES: usize = 10 << 20;
+
+/// How many steps printing may take: a part of the template, an item of a list, a context that is searched for a name.
+pub const MAX_STEPS: usize = 2_000_000;
+
 /// A parsed template, ready to be rendered any number of times.
 #[derive(Debug, Clone)]
 pub struct Template {
@@ -33,14 +39,14 @@ impl Template {
     }
 
     /// Fills the template with data; names that the data lacks print nothing.
-    pub fn render(&self, data: &Value) -> String {
+    pub fn render(&self, data: &Value) -> Result<String, TemplateError> {
         render::render(&self.nodes, data)
     }
 }
 
 /// Parses a template and fills it with data.
 pub fn render(template: &str, data: &Value) -> Result<String, TemplateError> {
-    Ok(Template::parse(template)?.render(data))
+    Template::parse(template)?.render(data)
 }
 
 /// Says whether a template can be parsed.

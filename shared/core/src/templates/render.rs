@@ -4,13 +4,26 @@ use std::{borrow::Cow, fmt::Write};
 
 use serde_json::Value;
 
-use super::parse::{Name, Node};
+use super::{
+    MAX_OUTPUT_BYTES, MAX_STEPS, TemplateError,
+    parse::{Name, Node},
+};
+
+/// Names and texts of this many bytes cost one step more.
+const BYTES_OF_A_STEP: usize = 32;
 
 /// Prints the nodes, with `data` as the outermost context.
-pub(super) fn render(nodes: &[Node], data: &Value) -> String {
-    let mut out = String::new();
-    print_nodes(nodes, &Context { value: data, outer: None }, &mut out);
-    out
+pub(super) fn render(nodes: &[Node], data: &Value) -> Result<String, TemplateError> {
+    let mut printer = Printer { out: String::new(), steps_left: MAX_STEPS };
+    printer.nodes(nodes, &Context { value: data, outer: None })?;
+    Ok(printer.out)
+}
+
+/// Prints as long as neither text nor work gets out of hand: a few lists inside each other repeat a section as often as
+/// the product of their lengths.
+struct Printer {
+    out: String,
+    steps_left: usize,
 }
 
 /// The values around a tag, innermost first.
@@ -19,38 +32,61 @@ struct Context<'c> {
     outer: Option<&'c Context<'c>>,
 }
 
-fn print_nodes(nodes: &[Node], context: &Context<'_>, out: &mut String) {
-    for node in nodes {
-        match node {
-            Node::Text(text) => out.push_str(text),
-            Node::Value(name) => {
-                if let Some(value) = context.find(name) {
-                    print_value(&value, out);
-                }
-            }
-            Node::Section { name, inverted, body } => {
-                let value = context.find(name).filter(|value| is_truthy(value));
-                match value.as_deref() {
-                    None if *inverted => print_nodes(body, context, out),
-                    None => {}
-                    Some(_) if *inverted => {}
-                    Some(Value::Array(items)) => {
-                        for item in items {
-                            print_nodes(body, &context.with(item), out);
-                        }
+impl Printer {
+    fn nodes(&mut self, nodes: &[Node], context: &Context<'_>) -> Result<(), TemplateError> {
+        for node in nodes {
+            self.step(0)?;
+            match node {
+                Node::Text(text) => self.text(text)?,
+                Node::Value(name) => {
+                    if let Some(value) = context.find(name, self)? {
+                        self.value(&value)?;
                     }
-                    Some(value) => print_nodes(body, &context.with(value), out),
+                }
+                Node::Section { name, inverted, body } => {
+                    let value = context.find(name, self)?.filter(|value| is_truthy(value));
+                    match value.as_deref() {
+                        None if *inverted => self.nodes(body, context)?,
+                        None => {}
+                        Some(_) if *inverted => {}
+                        Some(Value::Array(items)) => {
+                            for item in items {
+                                self.step(0)?;
+                                self.nodes(body, &context.with(item))?;
+                            }
+                        }
+                        Some(value) => self.nodes(body, &context.with(value))?,
+                    }
                 }
             }
         }
+        Ok(())
     }
-}
 
-fn print_value(value: &Value, out: &mut String) {
-    match value {
-        Value::Null => {}
-        Value::String(text) => out.push_str(text),
-        other => write!(out, "{other}").expect("writing to a string cannot fail"),
+    fn value(&mut self, value: &Value) -> Result<(), TemplateError> {
+        match value {
+            Value::Null => Ok(()),
+            Value::String(text) => self.text(text),
+            other => {
+                write!(self.out, "{other}").expect("writing to a string cannot fail");
+                self.text("")
+            }
+        }
+    }
+
+    fn text(&mut self, text: &str) -> Result<(), TemplateError> {
+        if self.out.len() + text.len() > MAX_OUTPUT_BYTES {
+            return Err(TemplateError::Endless);
+        }
+        self.out.push_str(text);
+        Ok(())
+    }
+
+    /// Counts one step, and more for what takes as long as it has bytes.
+    fn step(&mut self, bytes: usize) -> Result<(), TemplateError> {
+        let steps = 1 + bytes / BYTES_OF_A_STEP;
+        self.steps_left = self.steps_left.checked_sub(steps).ok_or(TemplateError::Endless)?;
+        Ok(())
     }
 }
 
@@ -71,23 +107,31 @@ impl Context<'_> {
     }
 
     /// Looks the first part up from the innermost value outwards, and each further part only inside the one before.
-    fn find(&self, name: &Name) -> Option<Cow<'_, Value>> {
+    fn find(&self, name: &Name, printer: &mut Printer) -> Result<Option<Cow<'_, Value>>, TemplateError> {
         let (first, rest) = match name {
-            Name::Current => return Some(Cow::Borrowed(self.value)),
+            Name::Current => return Ok(Some(Cow::Borrowed(self.value))),
             Name::Path { first, rest } => (first, rest),
         };
-        let mut contexts = std::iter::successors(Some(self), |context| context.outer);
-        let mut found = contexts.find_map(|context| member(context.value, first))?;
+        let mut found = None;
+        for context in std::iter::successors(Some(self), |context| context.outer) {
+            printer.step(first.len())?;
+            found = member(context.value, first);
+            if found.is_some() {
+                break;
+            }
+        }
         for part in rest {
+            printer.step(part.len())?;
             found = match found {
-                Cow::Borrowed(Value::String(text)) if part == "length" => {
-                    Cow::Owned(text.encode_utf16().count().into())
+                Some(Cow::Borrowed(Value::String(text))) if part == "length" => {
+                    printer.step(text.len())?;
+                    Some(Cow::Owned(text.encode_utf16().count().into()))
                 }
-                Cow::Borrowed(value) => member(value, part)?,
-                Cow::Owned(_) => return None,
+                Some(Cow::Borrowed(value)) => member(value, part),
+                Some(Cow::Owned(_)) | None => return Ok(None),
             };
         }
-        Some(found)
+        Ok(found)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{MAX_DEPTH, Template, TemplateError, check, render};
+use super::{MAX_DEPTH, MAX_OUTPUT_BYTES, Template, TemplateError, check, render};
 
 type Row = (&'static str, &'static str, Value, &'static str);
 
@@ -239,8 +239,8 @@ fn shortens_long_names_in_messages() {
 #[test]
 fn parses_once_and_renders_often() {
     let template = Template::parse("{{a}}").unwrap();
-    assert_eq!(template.render(&json!({"a": 1})), "1");
-    assert_eq!(template.render(&json!({"a": 2})), "2");
+    assert_eq!(template.render(&json!({"a": 1})).unwrap(), "1");
+    assert_eq!(template.render(&json!({"a": 2})).unwrap(), "2");
 }
 
 #[test]
@@ -250,6 +250,29 @@ fn limits_the_depth_of_sections() {
     assert_eq!(check(&nested(MAX_DEPTH + 1)), Err(TemplateError::TooDeep { line: 1 }));
     assert_eq!(check(&nested(100_000)), Err(TemplateError::TooDeep { line: 1 }));
     assert_eq!(check(&"{{#v}}\n".repeat(100_000)), Err(TemplateError::TooDeep { line: MAX_DEPTH + 1 }));
+}
+
+#[test]
+fn gives_up_on_sections_that_repeat_beyond_all_measure() {
+    let nested = |depth: usize, body: &str| format!("{}{body}{}", "{{#v}}".repeat(depth), "{{/v}}".repeat(depth));
+    let ten = json!({"v": vec![1; 10]});
+    assert_eq!(render(&nested(4, "x"), &ten).map(|text| text.len()), Ok(10_000));
+    for body in ["x", "", "{{! nothing }}", "{{^v}}x{{/v}}", "{{gone}}"] {
+        assert_eq!(render(&nested(MAX_DEPTH - 1, body), &ten), Err(TemplateError::Endless), "{body}");
+    }
+    // Long texts, names and searches count as what they cost.
+    let long = "n".repeat(100_000);
+    let rows = json!({"v": vec![1; 1000], "s": long, "o": {&long: 1}});
+    for body in ["{{s}}", "{{o}}", "{{s.length}}", &*format!("{{{{{long}}}}}"), &*format!("{{{{o.{long}}}}}")] {
+        assert_eq!(render(&nested(2, body), &rows), Err(TemplateError::Endless), "{}", &body[..8]);
+    }
+}
+
+#[test]
+fn prints_up_to_the_longest_text() {
+    let rows = json!({"v": vec![1; MAX_OUTPUT_BYTES >> 20], "s": "x".repeat(1 << 20)});
+    assert_eq!(render("{{#v}}{{s}}{{/v}}", &rows).map(|text| text.len()), Ok(MAX_OUTPUT_BYTES));
+    assert_eq!(render("{{#v}}{{s}}{{/v}}.", &rows), Err(TemplateError::Endless));
 }
 
 #[test]
