@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use shared_core::{
-    Timestamp,
-    api_keys::{ApiKeyStatus, KeyStats, NewApiKey, OwnedKey, Scope},
+    Revealed, Timestamp,
+    api_keys::{ApiKeyEdit, ApiKeyStatus, KeyStats, NewApiKey, OwnedKey, Scope},
 };
 use shared_http::{Issue, Part, RequestBody};
 use utoipa::ToSchema;
@@ -22,12 +22,16 @@ pub(crate) struct CreateApiKeyRequest {
 
 impl RequestBody for CreateApiKeyRequest {
     fn cross_field_issues(&self) -> Vec<Issue> {
-        match self.expires_at {
-            Some(end) if end <= Timestamp::now() => {
-                vec![Issue::new(Part::Body, "expires_at", "must lie in the future")]
-            }
-            _ => Vec::new(),
+        must_lie_in_the_future(self.expires_at)
+    }
+}
+
+fn must_lie_in_the_future(expires_at: Option<Timestamp>) -> Vec<Issue> {
+    match expires_at {
+        Some(end) if end <= Timestamp::now() => {
+            vec![Issue::new(Part::Body, "expires_at", "must lie in the future")]
         }
+        _ => Vec::new(),
     }
 }
 
@@ -41,10 +45,44 @@ impl From<CreateApiKeyRequest> for NewApiKey {
 #[serde(deny_unknown_fields)]
 pub(crate) struct UpdateApiKeyRequest {
     #[schema(min_length = 1, max_length = 100)]
-    pub(crate) name: String,
+    name: String,
+    /// When the key stops working; stays as it is, when absent.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    expires_at: Option<Timestamp>,
 }
 
-impl RequestBody for UpdateApiKeyRequest {}
+impl RequestBody for UpdateApiKeyRequest {
+    fn cross_field_issues(&self) -> Vec<Issue> {
+        must_lie_in_the_future(self.expires_at)
+    }
+}
+
+impl From<UpdateApiKeyRequest> for ApiKeyEdit {
+    fn from(body: UpdateApiKeyRequest) -> Self {
+        Self { name: body.name, expires_at: body.expires_at }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateApiKeyRequest {
+    /// For how many hours the secret in force still works beside the new one; 0 ends it at once.
+    #[serde(default = "one_day")]
+    #[schema(maximum = 720, default = 24)]
+    pub(crate) grace_hours: u32,
+}
+
+impl RequestBody for RotateApiKeyRequest {}
+
+impl Default for RotateApiKeyRequest {
+    fn default() -> Self {
+        Self { grace_hours: one_day() }
+    }
+}
+
+fn one_day() -> u32 {
+    24
+}
 
 /// API key as shown to its owner; the secret itself is never returned again.
 #[derive(Serialize, ToSchema)]
@@ -64,6 +102,9 @@ pub(crate) struct ApiKeyResponse {
     /// When the key stops working, if ever.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// After a rotation: until when the secret before it works, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key_expires_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -94,6 +135,7 @@ impl From<OwnedKey> for ApiKeyResponse {
             status: key.data.status,
             usage_stats: UsageStats { total_requests, last_used_at, last_ip },
             expires_at: key.data.expires_at,
+            previous_key_expires_at: key.data.previous_key.map(|previous| previous.expires_at),
             created_at: key.created_at,
             updated_at: key.updated_at,
         }
@@ -104,8 +146,8 @@ impl From<OwnedKey> for ApiKeyResponse {
 pub(crate) struct ApiKeyCreated {
     pub(crate) api_key: ApiKeyResponse,
     /// The secret, shown once.
-    #[schema(pattern = "^api_[0-9a-f]{64}$")]
-    pub(crate) plain_key: String,
+    #[schema(value_type = String, pattern = "^api_[0-9a-f]{64}$")]
+    pub(crate) plain_key: Revealed,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,6 +1,7 @@
 //! Bodies of `/api/v1/auth`.
 
 use serde::{Deserialize, Serialize};
+use shared_core::{Revealed, Secret};
 use shared_http::{LoginUser, RequestBody};
 use utoipa::ToSchema;
 
@@ -11,8 +12,8 @@ pub(crate) struct RegisterFirstAdminRequest {
     pub(crate) email: String,
     #[schema(min_length = 1)]
     pub(crate) name: String,
-    #[schema(min_length = 8)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 8)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for RegisterFirstAdminRequest {}
@@ -22,8 +23,8 @@ impl RequestBody for RegisterFirstAdminRequest {}
 pub(crate) struct LoginRequest {
     #[schema(format = "email")]
     pub(crate) email: String,
-    #[schema(min_length = 1)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 1)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for LoginRequest {}
@@ -31,10 +32,11 @@ impl RequestBody for LoginRequest {}
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ActivateUserRequest {
-    pub(crate) invitation_token: String,
+    #[schema(value_type = String)]
+    pub(crate) invitation_token: Secret,
     /// Required (defect A-13).
-    #[schema(min_length = 8)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 8)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for ActivateUserRequest {}
@@ -42,7 +44,8 @@ impl RequestBody for ActivateUserRequest {}
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuthSession {
     /// Opaque bearer token, cookie-safe.
-    pub(crate) token: String,
+    #[schema(value_type = String)]
+    pub(crate) token: Revealed,
     pub(crate) user: LoginUser,
 }
 

@@ -45,6 +45,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0017_maintenance",
     "0018_provider_calls",
     "0019_audit_log",
+    "0020_api_key_rotation",
 ];
 
 /// Why a database could not be brought up to date.

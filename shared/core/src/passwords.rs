@@ -5,6 +5,8 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 
+use crate::secret::Secret;
+
 /// 19 MiB, two passes, one lane: the first recommendation of the OWASP password storage guide.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -27,28 +29,30 @@ fn hasher() -> Argon2<'static> {
 }
 
 /// Hashes a password with a fresh salt; some ten milliseconds of work, so it runs where blocking is allowed.
-pub async fn hash(password: String) -> String {
-    blocking(move || hasher().hash_password(password.as_bytes()).expect("hashing has no failing input").to_string())
-        .await
+pub async fn hash(password: Secret) -> String {
+    blocking(move || {
+        hasher().hash_password(password.reveal().as_bytes()).expect("hashing has no failing input").to_string()
+    })
+    .await
 }
 
 /// Checks a password. `None` as stored hash costs the same time and is always wrong, so that accounts cannot be told
 /// apart by timing (defect A-10).
-pub async fn verify(password: String, stored: Option<String>) -> Verdict {
+pub async fn verify(password: Secret, stored: Option<String>) -> Verdict {
     blocking(move || match stored {
         Some(hash) if hash.starts_with("$2") => {
-            if bcrypt::verify(&password, &hash).unwrap_or(false) {
+            if bcrypt::verify(password.reveal(), &hash).unwrap_or(false) {
                 Verdict::RightButOutdated
             } else {
                 Verdict::Wrong
             }
         }
         Some(hash) => match PasswordHash::new(&hash) {
-            Ok(parsed) if hasher().verify_password(password.as_bytes(), &parsed).is_ok() => Verdict::Right,
+            Ok(parsed) if hasher().verify_password(password.reveal().as_bytes(), &parsed).is_ok() => Verdict::Right,
             _ => Verdict::Wrong,
         },
         None => {
-            let _spent = hasher().hash_password(password.as_bytes());
+            let _spent = hasher().hash_password(password.reveal().as_bytes());
             Verdict::Wrong
         }
     })

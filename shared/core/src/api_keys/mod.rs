@@ -2,18 +2,21 @@
 //! decision A-16).
 
 mod owned;
+mod rotation;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use owned::{ApiKeyError, NewApiKey, OwnedKey, create, rename, revoke};
+pub use owned::{ApiKeyEdit, ApiKeyError, NewApiKey, OwnedKey, create, edit, revoke};
+pub use rotation::{PreviousKey, rotate};
 pub use store::{KeyStats, delete_of_user, find_owned, insert, list_owned, record_use, stats};
 
 use crate::{
     db::{Db, DbError},
     documents::Document,
     instant::Timestamp,
+    secret::Secret,
     secrets::{digest, random_bytes},
     users::{User, UserStatus},
 };
@@ -92,11 +95,20 @@ pub struct ApiKey {
     /// When it stops working; never, unless its owner said so (defect A-19).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// What worked before the latest rotation, and until when it still does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_key: Option<PreviousKey>,
 }
 
 impl ApiKey {
     fn works_at(&self, now: Timestamp) -> bool {
         self.status == ApiKeyStatus::Active && self.expires_at.is_none_or(|end| end > now)
+    }
+
+    /// Whether the key with this digest opens what this row stands for.
+    fn opens_with(&self, digest: &str, now: Timestamp) -> bool {
+        let is_current = self.key_digest.as_deref() == Some(digest);
+        self.works_at(now) && (is_current || self.previous_key.as_ref().is_some_and(|key| key.opens_with(digest, now)))
     }
 }
 
@@ -104,8 +116,8 @@ impl ApiKey {
 pub const PREFIX_LENGTH: usize = 16;
 
 /// A fresh key: `api_` and 64 hex digits, 256 random bits.
-pub fn new_key() -> String {
-    format!("api_{}", hex::encode(random_bytes::<32>()))
+pub fn new_key() -> Secret {
+    Secret::new(format!("api_{}", hex::encode(random_bytes::<32>())))
 }
 
 /// The key and its active owner, or `None` when the key is unknown, revoked, expired or malformed, or its owner
@@ -120,7 +132,7 @@ pub async fn authenticate(db: &Db, key: &str) -> Result<Option<(Document<ApiKey>
         None => find_imported(db, key, &key_digest).await?,
     };
     let now = Timestamp::now();
-    Ok(found.filter(|(key, owner)| key.data.works_at(now) && owner.data.status == UserStatus::Active))
+    Ok(found.filter(|(key, owner)| key.data.opens_with(&key_digest, now) && owner.data.status == UserStatus::Active))
 }
 
 /// `api_` and 64 lower-case hex digits; anything else cannot be a key and costs no query.
@@ -138,8 +150,8 @@ async fn find_imported(
 ) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
     for (mut row, owner) in store::find_imported_by_prefix(db, &key[..PREFIX_LENGTH]).await? {
         let Some(hash) = row.data.key_hash.take() else { continue };
-        let candidate = key.to_owned();
-        let check = tokio::task::spawn_blocking(move || bcrypt::verify(candidate, &hash).unwrap_or(false));
+        let candidate = Secret::new(key);
+        let check = tokio::task::spawn_blocking(move || bcrypt::verify(candidate.reveal(), &hash).unwrap_or(false));
         if check.await.unwrap_or(false) {
             row.data.key_digest = Some(key_digest.to_owned());
             match db.write(vec![store::replace(&row)]).await {

@@ -30,6 +30,12 @@ pub enum ApiKeyError {
     /// The caller owns no key with this id.
     #[error("you have no such API key")]
     NotFound,
+    /// The key was revoked or has expired, so it gets no new secret.
+    #[error("the API key was revoked or has expired, so it cannot be rotated")]
+    Ended,
+    /// Somebody else changed the key at the same time.
+    #[error("the API key was changed at the same time; try again")]
+    Stale,
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -52,12 +58,13 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
     let data = ApiKey {
         user_id: user_id.to_owned(),
         name: new.name,
-        key_prefix: plain[..PREFIX_LENGTH].to_owned(),
-        key_digest: Some(digest(&plain)),
+        key_prefix: plain.reveal()[..PREFIX_LENGTH].to_owned(),
+        key_digest: Some(digest(plain.reveal())),
         key_hash: None,
         scopes: new.scopes,
         status: ApiKeyStatus::Active,
         expires_at: new.expires_at,
+        previous_key: None,
     };
     let id = ids::new_id();
     let view = View::new()
@@ -67,13 +74,23 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
     let entry = audit::entry(Action::ApiKeyCreated).on(&id).after(view);
     db.write(vec![store::insert(&id, &data, now), entry.record()]).await?;
     let key = Document { id, data, revision: 0, created_at: now, updated_at: now };
-    Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, Secret::new(plain)))
+    Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, plain))
 }
 
-/// Gives a key another name.
-pub async fn rename(db: &Db, user_id: &str, id: &str, name: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
-    let entry = audit::entry(Action::ApiKeyRenamed).on(id).after(View::new().withhold("name", &name));
-    changed(db, vec![store::rename(user_id, id, name, now), entry.record()]).await
+/// Members that an owner may change.
+#[derive(Debug, Clone)]
+pub struct ApiKeyEdit {
+    /// New name.
+    pub name: String,
+    /// New end; stays as it is, when absent.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Gives a key another name and, if wanted, another end.
+pub async fn edit(db: &Db, user_id: &str, id: &str, edit: ApiKeyEdit, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
+    let view = View::new().withhold("name", &edit.name).keep("expiresAt", edit.expires_at);
+    let entry = audit::entry(Action::ApiKeyRenamed).on(id).after(view);
+    changed(db, vec![store::edit(user_id, id, &edit, now), entry.record()]).await
 }
 
 /// Takes a key back for good; it stays listed. Doing so again changes nothing.

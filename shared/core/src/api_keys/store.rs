@@ -1,6 +1,6 @@
 //! All SQL of API keys.
 
-use super::{ApiKey, OwnedKey};
+use super::{ApiKey, ApiKeyEdit, OwnedKey};
 use crate::{
     db::{Db, DbError, Row, Rows, Statement},
     documents::{COLUMNS, Collection, Document},
@@ -21,7 +21,9 @@ pub(super) async fn find_by_digest(
     db: &Db,
     digest: &str,
 ) -> Result<Option<(Document<ApiKey>, Document<User>)>, DbError> {
-    let rows = db.read(format!("{WITH_OWNER} WHERE k.key_digest = ?1"), params![digest]).await?;
+    // Each half is served by an index of its own.
+    let sql = format!("{WITH_OWNER} WHERE k.key_digest = ?1 OR k.previous_key_digest = ?1");
+    let rows = db.read(sql, params![digest]).await?;
     rows.first().map(with_owner).transpose()
 }
 
@@ -92,13 +94,14 @@ pub async fn find_owned(db: &Db, user_id: &str, id: &str) -> Result<Option<Owned
     first_owned(&[db.read(sql, params![user_id, id]).await?])
 }
 
-pub(super) fn rename(user_id: &str, id: &str, name: &str, now: Timestamp) -> Statement {
+pub(super) fn edit(user_id: &str, id: &str, edit: &ApiKeyEdit, now: Timestamp) -> Statement {
     let sql = format!(
-        "UPDATE api_keys SET data = json_set(data, '$.name', ?3), revision = revision + 1, updated_at = ?4
+        "UPDATE api_keys SET revision = revision + 1, updated_at = ?4,
+            data = json_patch(json_set(data, '$.name', ?3), json_object('expires_at', COALESCE(?5, data ->> 'expires_at')))
         WHERE id = ?2 AND user_id = ?1 RETURNING {}",
         owned_columns()
     );
-    Statement::new(sql, params![user_id, id, name, now]).expecting_one()
+    Statement::new(sql, params![user_id, id, &edit.name, now, edit.expires_at]).expecting_one()
 }
 
 /// A key that is revoked already keeps the time of its last change.

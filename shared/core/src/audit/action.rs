@@ -50,8 +50,10 @@ actions! {
     UserInvitationsExpired = "user.invitations-expired",
     /// An API key was made.
     ApiKeyCreated = "api-key.created",
-    /// An API key got another name.
+    /// An API key got another name, or another end.
     ApiKeyRenamed = "api-key.renamed",
+    /// An API key got a new secret.
+    ApiKeyRotated = "api-key.rotated",
     /// An API key was taken back.
     ApiKeyRevoked = "api-key.revoked",
     /// A setting was made.

@@ -5,6 +5,8 @@ mod invite;
 mod sign_in;
 mod store;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -20,6 +22,7 @@ use crate::{
     ids,
     instant::Timestamp,
     passwords,
+    secret::Secret,
     secrets::digest,
 };
 
@@ -71,7 +74,7 @@ impl UserStatus {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// Address in lower case; unique (defect A-11).
     pub email: String,
@@ -106,6 +109,13 @@ impl User {
             .withhold("email", &self.email)
             .withhold("name", &self.name)
             .withhold("profile", &self.profile)
+    }
+}
+
+/// Neither who it is nor what opens it.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("role", &self.role).field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -174,7 +184,7 @@ pub async fn register_first_admin(
     db: &Db,
     email: &str,
     name: &str,
-    password: String,
+    password: Secret,
     now: Timestamp,
 ) -> Result<Document<User>, UserError> {
     if any_exists(db).await? {
@@ -201,8 +211,8 @@ pub async fn register_first_admin(
 }
 
 /// Accepts an invitation: the account becomes active with this password, and the token is used up.
-pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) -> Result<User, UserError> {
-    let found = store::find_by_invitation(db, &digest(token)).await?.ok_or(UserError::InvalidInvitation)?;
+pub async fn activate(db: &Db, token: &Secret, password: Secret, now: Timestamp) -> Result<User, UserError> {
+    let found = store::find_by_invitation(db, &digest(token.reveal())).await?.ok_or(UserError::InvalidInvitation)?;
     let is_open = found.data.invitation.as_ref().is_some_and(|invitation| invitation.expires_at > now);
     if !is_open || found.data.status == UserStatus::Inactive {
         return Err(UserError::InvalidInvitation);

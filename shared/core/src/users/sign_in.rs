@@ -7,6 +7,7 @@ use crate::{
     documents::Document,
     instant::Timestamp,
     passwords::{self, Verdict},
+    secret::Secret,
 };
 
 /// Failures in a row that lock an account.
@@ -36,7 +37,7 @@ pub enum SignInRefused {
 pub async fn sign_in(
     db: &Db,
     email: &str,
-    password: String,
+    password: Secret,
     address: &str,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
@@ -97,7 +98,7 @@ async fn is_open(db: &Db, user: &Document<User>, now: Timestamp) -> Result<bool,
 async fn upgrade_hash(
     db: &Db,
     mut user: Document<User>,
-    password: String,
+    password: Secret,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
     user.data.password_hash = Some(passwords::hash(password).await);

@@ -108,11 +108,11 @@ async fn an_invitation_works_once_and_not_after_its_end() {
     let now = Timestamp::now();
     db.write(vec![insert("u1", &invited("token", now.plus_seconds(60)), now)]).await.unwrap();
     let refused = |outcome: Result<User, UserError>| matches!(outcome, Err(UserError::InvalidInvitation));
-    assert!(refused(activate(&db, "other", PASSWORD.into(), now).await));
-    assert!(refused(activate(&db, "token", PASSWORD.into(), now.plus_seconds(61)).await));
-    let user = activate(&db, "token", PASSWORD.into(), now).await.unwrap();
+    assert!(refused(activate(&db, &"other".into(), PASSWORD.into(), now).await));
+    assert!(refused(activate(&db, &"token".into(), PASSWORD.into(), now.plus_seconds(61)).await));
+    let user = activate(&db, &"token".into(), PASSWORD.into(), now).await.unwrap();
     assert_eq!((user.status, user.invitation.is_none()), (UserStatus::Active, true));
-    assert!(refused(activate(&db, "token", PASSWORD.into(), now).await), "used up");
+    assert!(refused(activate(&db, &"token".into(), PASSWORD.into(), now).await), "used up");
 }
 
 #[test]
