@@ -10,6 +10,7 @@ use crate::{
     infra::InfraCheckArgs,
     openapi::CompareArgs,
     package::{DeployArgs, PackageArgs},
+    reencrypt::ReencryptArgs,
     sbom::SbomArgs,
 };
 
@@ -106,6 +107,11 @@ pub enum Command {
         #[command(subcommand)]
         what: OpenApi,
     },
+    /// Encrypts what is stored encrypted with the first key of ENCRYPTION_KEY, so that the others can go
+    ///
+    /// Takes the keys from secrets.env: put a new one in front, separated by a comma. May be interrupted and run again,
+    /// and run beside the system.
+    Reencrypt(ReencryptArgs),
 }
 
 /// What can be fuzzed besides the whole API.
@@ -257,6 +263,8 @@ mod tests {
         let more = vec!["--region".to_owned(), "eu-west-1".to_owned()];
         let expected = DeployArgs { guided: true, stack_name: None, arch: Arch::X86_64, more };
         assert!(matches!(cli.command, Some(Command::Deploy(args)) if args == expected));
+        let cli = Cli::parse_from(["cargo dev", "reencrypt", "--database", "http://127.0.0.1:8080", "--count"]);
+        assert!(matches!(cli.command, Some(Command::Reencrypt(ReencryptArgs { database: Some(_), count: true, .. }))));
         assert!(Cli::try_parse_from(["cargo dev", "package", "--arch", "mips"]).is_err());
         let cli = Cli::parse_from(["cargo dev", "fuzz", "--seed", "7"]);
         assert!(matches!(cli.command, Some(Command::Fuzz { what: None, requests: FuzzArgs { seed: 7, .. } })));

@@ -10,7 +10,8 @@
 //! * [`tool_env`], [`build`], [`secrets`] and [`child`] prepare and guard what these need.
 //!
 //! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks, [`fuzz`] and [`chaos`] its tests
-//! of the whole; [`infra`] checks the template, [`package`] makes what is deployed, [`sbom`] lists what it is made of. What happens is told as [`report`] events. Nothing here is deployed.
+//! of the whole; [`infra`] checks the template, [`package`] makes what is deployed, [`sbom`] lists what it is made of;
+//! [`reencrypt`] changes keys. What happens is told as [`report`] events. Nothing here is deployed.
 
 mod api;
 pub mod bench;
@@ -30,6 +31,7 @@ pub mod invoke;
 pub mod openapi;
 pub mod package;
 pub mod poller;
+pub mod reencrypt;
 pub mod report;
 pub mod sbom;
 pub mod secrets;

@@ -6,7 +6,7 @@ use clap::Parser;
 use local_dev::{
     bench, chaos,
     cli::{Bench, Cli, Command, Fuzz, Infra, OpenApi},
-    dev, fuzz, infra, openapi, package, sbom,
+    dev, fuzz, infra, openapi, package, reencrypt, sbom,
 };
 
 #[tokio::main]
@@ -26,6 +26,7 @@ async fn main() -> ExitCode {
         Some(Command::Package(args)) => package::command(args).await,
         Some(Command::Deploy(args)) => package::deploy(args).await,
         Some(Command::Openapi { what: OpenApi::Compare(args) }) => openapi::compare(&args),
+        Some(Command::Reencrypt(args)) => reencrypt::command(args).await,
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

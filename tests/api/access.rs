@@ -273,6 +273,7 @@ fn the_table_gives_the_rights_of_the_contract() {
         ("POST", "/api/v1/api-keys", Role::User),
         ("PUT", "/api/v1/api-keys/{id}", Role::User),
         ("DELETE", "/api/v1/api-keys/{id}", Role::User),
+        ("POST", "/api/v1/api-keys/{id}/rotate", Role::User),
         ("POST", "/api/v1/users/invite", Role::Admin),
         ("POST", "/api/v1/users/cleanup", Role::Admin),
         ("PUT", "/api/v1/users/{id}", Role::Admin),

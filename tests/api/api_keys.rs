@@ -135,3 +135,80 @@ async fn viewers_read_and_do_not_make_keys() {
     let answer = app.post(KEYS, &viewer, &json!({"name": "x", "scopes": []})).send().await;
     assert_eq!(answer.bare(403), "Forbidden");
 }
+
+const ME: &str = "/api/v1/users/profile/me";
+
+#[tokio::test]
+async fn a_rotated_key_keeps_its_old_secret_for_a_while() {
+    let (app, admin) = TestApp::with_admin().await;
+    let (key, first) = create(&app, &admin, "ci", &["prompts:read"]).await;
+    let rotate = |body: Option<Value>| {
+        let call = app.call("POST", &format!("{}/rotate", path(&key))).bearer(&admin);
+        match body {
+            Some(body) => call.json(&body),
+            None => call,
+        }
+    };
+    let works = async |plain: &str| app.call("GET", ME).api_key(plain).send().await.status.as_u16() == 200;
+    let started = Timestamp::now();
+    let rotated = rotate(None).send().await.data(200);
+    let second = rotated["plain_key"].as_str().unwrap().to_owned();
+    let shown = &rotated["api_key"];
+    assert_eq!((&shown["id"], &shown["name"], &shown["permissions"]), (&key["id"], &key["name"], &key["permissions"]));
+    assert_eq!(shown["key_prefix"], second[..16]);
+    let grace_ends: Timestamp = shown["previous_key_expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(grace_ends >= started.plus_seconds(86_400) && grace_ends < started.plus_seconds(86_460), "a day");
+    assert!(works(&first).await && works(&second).await);
+    assert_eq!(app.get(&path(&key), &admin).send().await.data(200)["usage_stats"]["total_requests"], 2, "one key");
+
+    let third = rotate(Some(json!({"grace_hours": 0}))).send().await.data(200);
+    assert!(third["api_key"].get("previous_key_expires_at").is_none(), "{third}");
+    let third = third["plain_key"].as_str().unwrap().to_owned();
+    assert_eq!([works(&first).await, works(&second).await, works(&third).await], [false, false, true]);
+
+    for wrong in [json!({"grace_hours": 721}), json!({"grace_hours": -1}), json!({"grace_hours": "1"})] {
+        assert_eq!(rotate(Some(wrong)).send().await.issues("body"), ["grace_hours"]);
+    }
+    assert_eq!(rotate(Some(json!({"hours": 1}))).send().await.issues("body"), ["request"]);
+    app.delete(&path(&key), &admin).send().await.data(200);
+    assert_eq!(rotate(None).send().await.refusal(400), "Bad Request");
+    assert!(!works(&third).await);
+}
+
+#[tokio::test]
+async fn only_the_owner_rotates_a_key() {
+    let (app, admin) = TestApp::with_admin().await;
+    let (key, plain) = create(&app, &admin, "mine", &[]).await;
+    let ada = app.sign_up("ada@example.com", Role::User).await;
+    let rotate = format!("{}/rotate", path(&key));
+    assert_eq!(app.post(&rotate, &ada, &json!({})).send().await.refusal(404), "Not Found");
+    assert_eq!(app.call("POST", &rotate).api_key(&plain).send().await.bare(401), "Unauthorized");
+    app.call("GET", ME).api_key(&plain).send().await.data(200);
+}
+
+#[tokio::test]
+async fn the_end_of_a_key_can_be_changed_with_its_name() {
+    let (app, admin) = TestApp::with_admin().await;
+    let (key, _) = create(&app, &admin, "ci", &[]).await;
+    let end = Timestamp::now().plus_seconds(3600).to_string();
+    let edit = async |body: Value| app.put(&path(&key), &admin, &body).send().await;
+    assert_eq!(edit(json!({"name": "ci", "expires_at": end})).await.data(200)["expires_at"], end);
+    let renamed = edit(json!({"name": "other"})).await.data(200);
+    assert_eq!((&renamed["name"], &renamed["expires_at"]), (&json!("other"), &json!(end)), "it stays");
+    for past in ["2026-01-01T00:00:00.000Z", "tomorrow"] {
+        assert_eq!(edit(json!({"name": "x", "expires_at": past})).await.issues("body"), ["expires_at"], "{past}");
+    }
+}
+
+#[tokio::test]
+async fn the_keys_of_a_deleted_user_go_too() {
+    let (app, admin) = TestApp::with_admin().await;
+    let ada = app.sign_up("ada@example.com", Role::User).await;
+    let (_, plain) = create(&app, &ada, "hers", &[]).await;
+    let users = app.get("/api/v1/users?search=ada", &admin).send().await.data(200);
+    let id = users["data"][0]["id"].as_str().unwrap();
+    app.delete(&format!("/api/v1/users/{id}"), &admin).send().await.data(200);
+    assert_eq!(app.call("GET", ME).api_key(&plain).send().await.bare(401), "Unauthorized");
+    let left = app.db.read("SELECT count(*) AS n FROM api_keys", vec![]).await.unwrap();
+    assert_eq!(left.first().unwrap().get::<i64>("n").unwrap(), 0);
+}

@@ -24,6 +24,7 @@ mod provider_limits;
 mod providers;
 mod round_trips;
 mod routes;
+mod secrets;
 mod settings;
 mod system;
 mod test_data;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared_core::{
-    ProviderName, Secret, Timestamp,
+    ProviderName, Timestamp,
     config::EncryptionKey,
     secrets::Cipher,
     users::Role,
-    webhooks::{Recipient, find_destination},
+    webhooks::{Recipient, SigningKeys, find_destination},
 };
 use shared_testing::vendor::{self, Reply};
 use tests::{Answer, TestApp, redacted};
@@ -313,7 +313,8 @@ async fn of_two_rotations_at_once_each_shown_secret_is_valid() {
     let created = create(&app, &token, &webhook("a")).await;
     let path = format!("{}/rotate-secret", path_of(&created));
     let rotate = || app.call("POST", &path).bearer(&token).send();
-    let (key, cipher) = (Secret::new("unused"), Cipher::new(&EncryptionKey::new(std::array::from_fn(|i| i as u8))));
+    let (key, cipher) =
+        (SigningKeys::single("unused".into()), Cipher::new(&EncryptionKey::new(std::array::from_fn(|i| i as u8))));
     for _ in 0..5 {
         let answers: [Answer; 2] = tokio::join!(rotate(), rotate()).into();
         let id = created["id"].as_str().unwrap();

@@ -1,8 +1,14 @@
 //! A person in front of the API.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
-use local_dev::stack::{Stack, StackOptions};
+use local_dev::{
+    secrets::SECRETS_FILE,
+    stack::{LOG_DIR, Stack, StackOptions},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -13,12 +19,17 @@ pub(crate) struct Session {
     pub(crate) stack: Stack,
     http: reqwest::Client,
     token: String,
-    _data: TempDir,
+    data: TempDir,
     _place: Place,
 }
 
 /// How long anything may take before a test gives up; machines can be slow.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The password of the first admin.
+const PASSWORD: &str = "correct horse battery";
+/// The key that providers are stored with.
+const PROVIDER_KEY: &str = "sk-test-0123456789abcdef";
 
 /// Short leases and pauses, so that recovery is quick enough for a test.
 pub(crate) const IMPATIENT: [(&str, &str); 3] =
@@ -48,8 +59,8 @@ impl Session {
         adjust(&mut options);
         let stack = Stack::start(options).await.expect("the system starts");
         let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let mut session = Self { stack, http, token: String::new(), _data: data, _place: place };
-        let admin = json!({"email": "ada@example.com", "name": "Ada", "password": "correct horse"});
+        let mut session = Self { stack, http, token: String::new(), data, _place: place };
+        let admin = json!({"email": "ada@example.com", "name": "Ada", "password": PASSWORD});
         let registered = session.post("/api/v1/auth/register-first-admin", &admin).await;
         session.token = registered["token"].as_str().expect("a token").to_owned();
         session
@@ -85,7 +96,7 @@ impl Session {
 
     /// Stores a key for a provider.
     pub(crate) async fn add_provider(&self, provider: &str) {
-        let data = json!({"provider": provider, "api_key": "sk-test-0123456789abcdef"});
+        let data = json!({"provider": provider, "api_key": PROVIDER_KEY});
         self.post("/api/v1/settings", &json!({"type": "llm-api-key", "data": data})).await;
     }
 
@@ -113,4 +124,31 @@ impl Session {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+
+    /// Stops the system and looks into everything that its processes have left: database and logs hold no secret, and the
+    /// logs none of these texts.
+    pub(crate) async fn end_and_search(self, texts: &[&str]) {
+        self.stack.shutdown().await;
+        let own = std::fs::read_to_string(self.data.path().join(SECRETS_FILE)).expect("the system has secrets");
+        let own: Vec<&str> = own.lines().filter_map(|line| line.split_once('=')).map(|(_, secret)| secret).collect();
+        assert_eq!(own.len(), 3);
+        let secrets = [&[PASSWORD, PROVIDER_KEY, &self.token][..], &own].concat();
+        let mut lines = 0;
+        for file in files_below(self.data.path()) {
+            let stored = std::fs::read(&file).expect("a readable file");
+            let stored = String::from_utf8_lossy(&stored);
+            let is_log = file.starts_with(self.data.path().join(LOG_DIR));
+            lines += if is_log { stored.lines().count() } else { 0 };
+            let hidden = secrets.iter().chain(texts.iter().filter(|_| is_log));
+            for text in hidden.filter(|_| !file.ends_with(SECRETS_FILE)) {
+                assert!(!stored.contains(text), "{text} stands in {}", file.display());
+            }
+        }
+        assert!(lines > 10, "hardly anything was logged: {lines} lines");
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
 }

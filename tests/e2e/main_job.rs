@@ -35,7 +35,7 @@ async fn from_registration_to_a_result_with_the_demo_provider(place: Place) {
     }
     let stats = session.get("/api/v1/executions/stats/all").await;
     assert_eq!((&stats["total"], &stats["completed"]), (&json!(31), &json!(31)), "every message twice, every run once");
-    session.stack.shutdown().await;
+    session.end_and_search(&["Ada & family", "Say hello", "{{name}}"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,5 +53,5 @@ async fn the_same_path_with_the_formats_of_openai_and_anthropic() {
     session.add_provider("anthropic").await;
     let ids = session.run_text("Say hello", &["anthropic:claude-sonnet-4"]).await;
     assert_eq!(session.wait_for_end(&ids[0]).await["result"], "hello from anthropic");
-    session.stack.shutdown().await;
+    session.end_and_search(&["Say hello", "hello from"]).await;
 }

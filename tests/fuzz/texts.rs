@@ -342,8 +342,8 @@ impl Target for StoredSecrets {
 
     fn new() -> Self {
         let variables = tests::environment("file:unused", "http://127.0.0.1:9");
-        let key = load_from(Env::new(variables), Env::encryption_key).expect("a key");
-        Self { cipher: Cipher::new(&key) }
+        let keys = load_from(Env::new(variables), Env::encryption_keys).expect("a key");
+        Self { cipher: Cipher::new(&keys) }
     }
 
     fn case(&mut self, u: &mut Unstructured<'_>) -> Result<()> {

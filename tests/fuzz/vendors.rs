@@ -104,7 +104,7 @@ impl Target for Answers {
         let url = vendor.url();
         let endpoints = Endpoints::from_lookup(|_| Some(url.clone())).expect("a URL");
         let providers = Providers::new(endpoints, Duration::from_secs(20));
-        let client = |(name, model)| (providers.connect(name, KEY).expect("a vendor of this build"), model);
+        let client = |(name, model)| (providers.connect(name, &KEY.into()).expect("a vendor of this build"), model);
         Self { vendor, clients: MODELS.map(client).into(), runtime }
     }
 
@@ -175,7 +175,7 @@ impl Target for Embeddings {
             input_type: None,
             webhook_destination_ids: Vec::new(),
         };
-        match self.runtime.block_on(self.client.embed(KEY, &work)) {
+        match self.runtime.block_on(self.client.embed(&KEY.into(), &work)) {
             Ok(found) => {
                 assert_eq!(found.vectors.len(), 2);
                 assert_eq!(found.vectors[0].len(), found.vectors[1].len());

@@ -22,7 +22,7 @@ const KEY: &str = "sk-test-0123456789abcdef";
 /// A vendor's client, at this base URL.
 fn client(url: &str, name: ProviderName) -> Box<dyn ChatProvider> {
     let endpoints = Endpoints::from_lookup(|_| Some(url.to_owned())).expect("a URL");
-    Providers::new(endpoints, Duration::from_secs(60)).connect(name, KEY).expect("a key")
+    Providers::new(endpoints, Duration::from_secs(60)).connect(name, &KEY.into()).expect("a key")
 }
 
 /// Where a vendor generates with this model.

@@ -44,7 +44,7 @@ async fn sent() -> Vec<Value> {
         answer["data"].as_array_mut().expect("a list").reverse();
         vendor.on("POST", PATH, Reply::json(&answer));
         let client = VoyageAi::new(&vendor.url(), Duration::from_secs(60)).expect("a URL");
-        let made = client.embed(KEY, &work).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+        let made = client.embed(&KEY.into(), &work).await.unwrap_or_else(|error| panic!("{case}: {error}"));
         let requests = vendor.requests();
         assert_eq!(requests.len(), 1, "{case}");
         let mut line = told(&case, "voyageai", &requests[0]);

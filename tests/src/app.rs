@@ -102,13 +102,18 @@ pub struct TestApp {
     functions: Vec<(&'static str, OpenApiRouter)>,
     tokens: Mutex<BTreeMap<String, String>>,
     database: DatabaseConfig,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestApp {
     /// An empty installation: migrated, without accounts.
     pub async fn empty() -> Self {
-        let app = Self::over("test.db", &[]).await;
+        Self::empty_with(&[]).await
+    }
+
+    /// The same with these variables in place of the usual ones.
+    pub async fn empty_with(special: &[(&str, &str)]) -> Self {
+        let app = Self::over("test.db", special).await;
         app.migrate().await;
         app
     }
@@ -138,8 +143,7 @@ impl TestApp {
 
     /// An installation with an admin whose token it gives, and with these variables in place of the usual ones.
     pub async fn with_variables(special: &[(&str, &str)]) -> (Self, String) {
-        let app = Self::over("test.db", special).await;
-        app.migrate().await;
+        let app = Self::empty_with(special).await;
         let token = app.sign_up("admin@example.com", Role::Admin).await;
         (app, token)
     }
@@ -166,7 +170,7 @@ impl TestApp {
             ("WEBHOOK_ALLOW_PRIVATE_TARGETS", "true"),
         ];
         let (mut app, token) = Self::with_variables(&special).await;
-        app._folder = folder;
+        app.folder = folder;
         app.receiver.on("POST", "/hook", Reply::status(204));
         app.play_vendors(&token).await;
         (app, token, queue, server)
@@ -215,7 +219,7 @@ impl TestApp {
             functions,
             tokens: Mutex::default(),
             database: config::load_from(env(), Env::database).expect("a complete configuration"),
-            _folder: folder,
+            folder,
         }
     }
 
@@ -263,6 +267,13 @@ impl TestApp {
         self.edge.clone()
     }
 
+    /// Everything that stands in the files of the database, what was not checkpointed yet included.
+    pub fn stored_bytes(&self) -> Vec<u8> {
+        let files = std::fs::read_dir(self.folder.path()).expect("the folder is there");
+        let paths = files.map(|file| file.expect("a file").path()).filter(|path| path.is_file());
+        paths.flat_map(|path| std::fs::read(path).expect("a readable file")).collect()
+    }
+
     /// A request without credentials.
     pub fn call(&self, method: &str, path: &str) -> Call {
         Call::new(self.edge.clone(), method, path)
@@ -295,7 +306,7 @@ impl TestApp {
             name: email.to_owned(),
             role,
             status: UserStatus::Active,
-            password_hash: Some(PASSWORD_HASH.get_or_init(|| passwords::hash(PASSWORD.to_owned())).await.clone()),
+            password_hash: Some(PASSWORD_HASH.get_or_init(|| passwords::hash(PASSWORD.into())).await.clone()),
             session_version: 0,
             invitation: None,
             invited_by: None,
@@ -337,7 +348,7 @@ impl TestApp {
     pub async fn add_api_key(&self, email: &str, scopes: &[Scope]) -> String {
         let sql = "SELECT id FROM users WHERE email = ?1";
         let rows = self.db.read(sql, shared_core::params![email]).await.expect("the database answers");
-        let key = api_keys::new_key();
+        let key = api_keys::new_key().reveal().to_owned();
         let row = ApiKey {
             user_id: rows.first().expect("the account exists").get("id").expect("an id"),
             name: "test".to_owned(),
@@ -348,6 +359,7 @@ impl TestApp {
             status: ApiKeyStatus::Active,
             expires_at: None,
             requests_per_minute: None,
+            previous_key: None,
         };
         let insert = api_keys::insert(&ids::new_id(), &row, Timestamp::now());
         self.db.write(vec![insert]).await.expect("the key is new");

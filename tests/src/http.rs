@@ -31,7 +31,8 @@ pub struct Answer {
 }
 
 impl Call {
-    pub(crate) fn new(edge: Edge, method: &str, path: &str) -> Self {
+    /// A request to these routes.
+    pub fn new(edge: Edge, method: &str, path: &str) -> Self {
         Self { edge, request: Request::builder().method(method).uri(path), body: Body::empty() }
     }
 

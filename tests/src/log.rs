@@ -7,7 +7,12 @@ use std::{
 
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{
+    filter::{LevelFilter, Targets},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
 /// Catches the log lines of this thread while it lives; for tests whose runtime has one thread.
 pub struct CaughtLog {
@@ -18,13 +23,21 @@ pub struct CaughtLog {
 impl CaughtLog {
     /// Starts to catch warnings and errors.
     pub fn start() -> Self {
+        Self::filtered(Targets::new().with_default(LevelFilter::WARN))
+    }
+
+    /// Starts to catch everything that a program built for release can write, and all that our own crates ever write.
+    pub fn of_everything() -> Self {
+        let ours = ["api_", "job_", "shared_", "migrate"].map(|start| (start, LevelFilter::TRACE));
+        Self::filtered(Targets::new().with_default(LevelFilter::INFO).with_targets(ours))
+    }
+
+    fn filtered(filter: Targets) -> Self {
         let lines = Lines::default();
         let writer = lines.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
-            .with_writer(move || writer.clone());
+        let layer = fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        // Not as the filter of the layer: such filters lose lines when another test starts to catch at the same moment.
+        let subscriber = tracing_subscriber::registry().with(layer).with(filter);
         Self { lines, _guard: subscriber.set_default() }
     }
 

@@ -2,15 +2,20 @@
 
 mod wire;
 
+use std::time::Duration;
+
 use axum::extract::State;
 use shared_core::{
-    Timestamp,
+    Revealed, Timestamp,
     api_keys::{self, ApiKeyError},
 };
 use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use wire::{ApiKeyCreated, ApiKeyList, ApiKeyResponse, ApiKeyStats, CreateApiKeyRequest, UpdateApiKeyRequest};
+use wire::{
+    ApiKeyCreated, ApiKeyList, ApiKeyResponse, ApiKeyStats, CreateApiKeyRequest, RotateApiKeyRequest,
+    UpdateApiKeyRequest,
+};
 
 /// The routes of this function.
 pub fn routes(app: App) -> OpenApiRouter {
@@ -18,6 +23,7 @@ pub fn routes(app: App) -> OpenApiRouter {
         .routes(routes!(list_api_keys, create_api_key))
         .routes(routes!(get_api_key_stats))
         .routes(routes!(get_api_key, update_api_key, revoke_api_key))
+        .routes(routes!(rotate_api_key))
         .with_state(app)
 }
 
@@ -43,7 +49,7 @@ async fn create_api_key(
     Json(body): Json<CreateApiKeyRequest>,
 ) -> ApiResult<Created<ApiKeyCreated>> {
     let (key, plain) = api_keys::create(&app.db, &caller.user.id, body.into(), Timestamp::now()).await?;
-    Ok(Created(ApiKeyCreated { api_key: key.into(), plain_key: plain.reveal().to_owned() }))
+    Ok(Created(ApiKeyCreated { api_key: key.into(), plain_key: Revealed(plain) }))
 }
 
 /// `GET /api/v1/api-keys/stats`: totals over the caller's keys.
@@ -69,7 +75,7 @@ async fn get_api_key(
     Ok(Data { data: found.ok_or(ApiKeyError::NotFound)?.into() })
 }
 
-/// `PUT /api/v1/api-keys/{id}`: gives a key another name, and another limit if there is one; scopes cannot be changed.
+/// `PUT /api/v1/api-keys/{id}`: gives a key another name and, if wanted, another end or limit; scopes cannot be changed.
 #[utoipa::path(
     put, path = "/api/v1/api-keys/{id}", operation_id = "renameApiKey", tag = "api-keys", params(OpaqueIdPath),
     request_body = UpdateApiKeyRequest,
@@ -100,4 +106,26 @@ async fn revoke_api_key(
 ) -> ApiResult<Data<ApiKeyResponse>> {
     let key = api_keys::revoke(&app.db, &caller.user.id, &path.id, Timestamp::now()).await?;
     Ok(Data { data: key.into() })
+}
+
+/// `POST /api/v1/api-keys/{id}/rotate`: gives a key a new secret, shown only now. The one in force works beside it for
+/// `grace_hours`; what worked before that ends at once. 400 for a key that was revoked or has expired.
+#[utoipa::path(
+    post, path = "/api/v1/api-keys/{id}/rotate", operation_id = "rotateApiKey", tag = "api-keys", params(OpaqueIdPath),
+    request_body = Option<RotateApiKeyRequest>,
+    responses(
+        (status = 200, body = Data<ApiKeyCreated>),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn rotate_api_key(
+    State(app): State<App>,
+    caller: Caller,
+    Path(path): Path<OpaqueIdPath>,
+    body: Option<Json<RotateApiKeyRequest>>,
+) -> ApiResult<Data<ApiKeyCreated>> {
+    let Json(body) = body.unwrap_or_default();
+    let grace = Duration::from_secs(u64::from(body.grace_hours) * 3600);
+    let (key, plain) = api_keys::rotate(&app.db, &caller.user.id, &path.id, grace, Timestamp::now()).await?;
+    Ok(Data { data: ApiKeyCreated { api_key: key.into(), plain_key: Revealed(plain) } })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared_core::{
-    Timestamp,
+    Revealed, Timestamp,
     api_keys::{ApiKeyEdit, ApiKeyStatus, KeyStats, NewApiKey, OwnedKey, Scope},
 };
 use shared_http::{Issue, Part, RequestBody};
@@ -25,12 +25,16 @@ pub(crate) struct CreateApiKeyRequest {
 
 impl RequestBody for CreateApiKeyRequest {
     fn cross_field_issues(&self) -> Vec<Issue> {
-        match self.expires_at {
-            Some(end) if end <= Timestamp::now() => {
-                vec![Issue::new(Part::Body, "expires_at", "must lie in the future")]
-            }
-            _ => Vec::new(),
+        must_lie_in_the_future(self.expires_at)
+    }
+}
+
+fn must_lie_in_the_future(expires_at: Option<Timestamp>) -> Vec<Issue> {
+    match expires_at {
+        Some(end) if end <= Timestamp::now() => {
+            vec![Issue::new(Part::Body, "expires_at", "must lie in the future")]
         }
+        _ => Vec::new(),
     }
 }
 
@@ -50,17 +54,45 @@ impl From<CreateApiKeyRequest> for NewApiKey {
 pub(crate) struct UpdateApiKeyRequest {
     #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// When the key stops working; stays as it is, when absent.
+    #[schema(value_type = Option<String>, format = "date-time")]
+    expires_at: Option<Timestamp>,
     /// How many requests the key may make in a minute from now on; as many as before, when absent.
     #[schema(minimum = 1, maximum = 100_000)]
     requests_per_minute: Option<u32>,
 }
 
-impl RequestBody for UpdateApiKeyRequest {}
+impl RequestBody for UpdateApiKeyRequest {
+    fn cross_field_issues(&self) -> Vec<Issue> {
+        must_lie_in_the_future(self.expires_at)
+    }
+}
 
 impl From<UpdateApiKeyRequest> for ApiKeyEdit {
     fn from(body: UpdateApiKeyRequest) -> Self {
-        Self { name: body.name, requests_per_minute: body.requests_per_minute }
+        Self { name: body.name, expires_at: body.expires_at, requests_per_minute: body.requests_per_minute }
     }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateApiKeyRequest {
+    /// For how many hours the secret in force still works beside the new one; 0 ends it at once.
+    #[serde(default = "one_day")]
+    #[schema(maximum = 720, default = 24)]
+    pub(crate) grace_hours: u32,
+}
+
+impl RequestBody for RotateApiKeyRequest {}
+
+impl Default for RotateApiKeyRequest {
+    fn default() -> Self {
+        Self { grace_hours: one_day() }
+    }
+}
+
+fn one_day() -> u32 {
+    24
 }
 
 /// API key as shown to its owner; the secret itself is never returned again.
@@ -85,6 +117,9 @@ pub(crate) struct ApiKeyResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 1)]
     requests_per_minute: Option<u32>,
+    /// After a rotation: until when the secret before it works, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_key_expires_at: Option<Timestamp>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
@@ -116,6 +151,7 @@ impl From<OwnedKey> for ApiKeyResponse {
             usage_stats: UsageStats { total_requests, last_used_at, last_ip },
             expires_at: key.data.expires_at,
             requests_per_minute: key.data.requests_per_minute,
+            previous_key_expires_at: key.data.previous_key.map(|previous| previous.expires_at),
             created_at: key.created_at,
             updated_at: key.updated_at,
         }
@@ -126,8 +162,8 @@ impl From<OwnedKey> for ApiKeyResponse {
 pub(crate) struct ApiKeyCreated {
     pub(crate) api_key: ApiKeyResponse,
     /// The secret, shown once.
-    #[schema(pattern = "^api_[0-9a-f]{64}$")]
-    pub(crate) plain_key: String,
+    #[schema(value_type = String, pattern = "^api_[0-9a-f]{64}$")]
+    pub(crate) plain_key: Revealed,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -4,7 +4,7 @@ mod wire;
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use shared_core::{Document, Timestamp, limits::Take, users};
+use shared_core::{Document, Revealed, Timestamp, limits::Take, users};
 use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, LoginUser, SourceAddress};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -130,5 +130,5 @@ async fn logout_all(State(app): State<App>, caller: Caller) -> ApiResult<StatusC
 }
 
 fn session_of(app: &App, user: Document<users::User>, now: Timestamp) -> AuthSession {
-    AuthSession { token: app.sessions.issue(&user, now), user: user.data.into() }
+    AuthSession { token: Revealed(app.sessions.issue(&user, now)), user: user.data.into() }
 }

@@ -1,7 +1,7 @@
 //! Bodies of `/api/v1/auth`.
 
 use serde::{Deserialize, Serialize};
-use shared_core::passwords;
+use shared_core::{Revealed, Secret, passwords};
 use shared_http::{Issue, LoginUser, Part, RequestBody};
 use utoipa::ToSchema;
 
@@ -12,8 +12,8 @@ pub(crate) struct RegisterFirstAdminRequest {
     pub(crate) email: String,
     #[schema(min_length = 1)]
     pub(crate) name: String,
-    #[schema(min_length = 8)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 8)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for RegisterFirstAdminRequest {}
@@ -23,8 +23,8 @@ impl RequestBody for RegisterFirstAdminRequest {}
 pub(crate) struct LoginRequest {
     #[schema(format = "email")]
     pub(crate) email: String,
-    #[schema(min_length = 1)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 1)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for LoginRequest {}
@@ -32,10 +32,11 @@ impl RequestBody for LoginRequest {}
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ActivateUserRequest {
-    pub(crate) invitation_token: String,
+    #[schema(value_type = String)]
+    pub(crate) invitation_token: Secret,
     /// Required (defect A-13).
-    #[schema(min_length = 8)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 8)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for ActivateUserRequest {}
@@ -44,11 +45,11 @@ impl RequestBody for ActivateUserRequest {}
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResetPasswordRequest {
     /// From the reset link.
-    #[schema(min_length = 1)]
-    pub(crate) token: String,
+    #[schema(value_type = String, min_length = 1)]
+    pub(crate) token: Secret,
     /// None of the most used passwords.
-    #[schema(min_length = 8, max_length = 1024)]
-    pub(crate) password: String,
+    #[schema(value_type = String, min_length = 8, max_length = 1024)]
+    pub(crate) password: Secret,
 }
 
 impl RequestBody for ResetPasswordRequest {
@@ -60,11 +61,11 @@ impl RequestBody for ResetPasswordRequest {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChangePasswordRequest {
-    #[schema(min_length = 1)]
-    pub(crate) current_password: String,
+    #[schema(value_type = String, min_length = 1)]
+    pub(crate) current_password: Secret,
     /// Another one, and none of the most used passwords.
-    #[schema(min_length = 8, max_length = 1024)]
-    pub(crate) new_password: String,
+    #[schema(value_type = String, min_length = 8, max_length = 1024)]
+    pub(crate) new_password: Secret,
 }
 
 impl RequestBody for ChangePasswordRequest {
@@ -74,16 +75,17 @@ impl RequestBody for ChangePasswordRequest {
 }
 
 /// The contract's own operations take any password that is long enough; these two are ours.
-fn common_password(password: &str, field: &str) -> Vec<Issue> {
+fn common_password(password: &Secret, field: &str) -> Vec<Issue> {
     let message = "is among the passwords that everybody tries first: choose another one";
-    let is_common = passwords::is_common(password);
+    let is_common = passwords::is_common(password.reveal());
     is_common.then(|| Issue::new(Part::Body, field, message)).into_iter().collect()
 }
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct AuthSession {
     /// Opaque bearer token, cookie-safe.
-    pub(crate) token: String,
+    #[schema(value_type = String)]
+    pub(crate) token: Revealed,
     pub(crate) user: LoginUser,
 }
 

@@ -47,11 +47,11 @@ pub struct ExecutionsState {
 impl ExecutionsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (api, key, queues) =
-            (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
+        let (api, keys, queues) =
+            (ApiConfig::read(env), env.encryption_keys(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
         let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let app = App::new(&api?);
-        let registry = Registry::new(app.db.clone(), Cipher::new(&key?), providers?);
+        let registry = Registry::new(app.db.clone(), Cipher::with_keys(&keys?), providers?);
         let dispatcher = Dispatcher::new(app.db.clone(), queues?);
         Some(Self { app, registry, dispatcher })
     }

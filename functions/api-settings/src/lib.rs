@@ -40,10 +40,10 @@ pub struct SettingsState {
 impl SettingsState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, key, queues) = (ApiConfig::read(env), env.encryption_key(), Queues::read(env, &[EXECUTION]));
+        let (api, keys, queues) = (ApiConfig::read(env), env.encryption_keys(), Queues::read(env, &[EXECUTION]));
         let providers = env.executions().and_then(|execution| read_providers(env, &execution));
         let targets = env.webhook_targets();
-        let (app, cipher) = (App::new(&api?), Cipher::new(&key?));
+        let (app, cipher) = (App::new(&api?), Cipher::with_keys(&keys?));
         let registry = Registry::new(app.db.clone(), cipher.clone(), providers?);
         let dispatcher = Dispatcher::new(app.db.clone(), queues?);
         Some(Self { app, cipher, registry, dispatcher, targets: targets? })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared_core::{
-    Document, ProviderName, Secret, Timestamp,
+    Document, ProviderName, Revealed, Secret, Timestamp,
     secrets::Cipher,
     settings::{NewSetting, ServiceName, Setting, SettingEdit, SettingType},
 };
@@ -62,8 +62,8 @@ pub(crate) struct CreateLlmApiKeySetting {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewLlmApiKey {
     provider: ProviderName,
-    #[schema(min_length = 1)]
-    api_key: String,
+    #[schema(value_type = String, min_length = 1)]
+    api_key: Secret,
     #[serde(default = "yes")]
     #[schema(default = true)]
     active: bool,
@@ -102,8 +102,8 @@ pub(crate) struct CreateServiceApiKeySetting {
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewServiceApiKey {
     provider: ServiceName,
-    #[schema(min_length = 1)]
-    api_key: String,
+    #[schema(value_type = String, min_length = 1)]
+    api_key: Secret,
     #[serde(default = "yes")]
     #[schema(default = true)]
     active: bool,
@@ -156,13 +156,13 @@ impl From<CreateSettingRequest> for NewSetting {
     fn from(body: CreateSettingRequest) -> Self {
         match body {
             CreateSettingRequest::LlmApiKey(CreateLlmApiKeySetting { data, .. }) => {
-                Self::LlmApiKey { provider: data.provider, api_key: Secret::new(data.api_key), active: data.active }
+                Self::LlmApiKey { provider: data.provider, api_key: data.api_key, active: data.active }
             }
             CreateSettingRequest::WebhookDestination(CreateWebhookDestinationSetting { data, .. }) => {
                 Self::WebhookDestination { name: data.name, url: data.url.trim().to_owned(), active: data.active }
             }
             CreateSettingRequest::ServiceApiKey(CreateServiceApiKeySetting { data, .. }) => {
-                Self::ServiceApiKey { provider: data.provider, api_key: Secret::new(data.api_key), active: data.active }
+                Self::ServiceApiKey { provider: data.provider, api_key: data.api_key, active: data.active }
             }
             CreateSettingRequest::ProviderLimits(CreateProviderLimitsSetting { data, .. }) => {
                 Self::ProviderLimits { provider: data.provider, max_running: data.max_running }
@@ -201,8 +201,8 @@ pub(crate) struct UpdateServiceApiKeySetting {
 
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct KeyEdit {
-    #[schema(min_length = 1)]
-    api_key: Option<String>,
+    #[schema(value_type = Option<String>, min_length = 1)]
+    api_key: Option<Secret>,
     active: Option<bool>,
 }
 
@@ -253,11 +253,8 @@ impl RequestBody for UpdateSettingRequest {
 
 impl UpdateSettingRequest {
     pub(crate) fn into_edit(self) -> (SettingType, SettingEdit) {
-        let of_key = |edit: KeyEdit| SettingEdit {
-            api_key: edit.api_key.map(Secret::new),
-            active: edit.active,
-            ..SettingEdit::default()
-        };
+        let of_key =
+            |edit: KeyEdit| SettingEdit { api_key: edit.api_key, active: edit.active, ..SettingEdit::default() };
         match self {
             Self::LlmApiKey(body) => (SettingType::LlmApiKey, of_key(body.data)),
             Self::ServiceApiKey(body) => (SettingType::ServiceApiKey, of_key(body.data)),
@@ -333,7 +330,8 @@ pub(crate) struct WebhookDestinationSetting {
     active: bool,
     /// Signs the webhooks of this destination; shown only in the answer that makes it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
+    #[schema(value_type = Option<String>)]
+    secret: Option<Revealed>,
     /// After a rotation: until when webhooks are signed with the secret before it, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     previous_secret_expires_at: Option<Timestamp>,
@@ -428,7 +426,7 @@ impl SettingResponse {
     /// The same with the signing secret of a webhook destination, where one was just made.
     pub(crate) fn with_secret(mut self, new_secret: impl Into<Option<Secret>>) -> Self {
         if let Self::WebhookDestination(destination) = &mut self {
-            destination.secret = new_secret.into().map(|secret| secret.reveal().to_owned());
+            destination.secret = new_secret.into().map(Revealed);
         }
         self
     }

@@ -4,7 +4,7 @@ mod wire;
 
 use axum::extract::State;
 use shared_core::{
-    Document, Timestamp, config,
+    Document, Revealed, Timestamp, config,
     limits::Take,
     secrets::Cipher,
     users::{self, User, UserError},
@@ -32,8 +32,8 @@ pub struct UsersState {
 impl UsersState {
     /// Reads the configuration and prepares the state; nothing is connected yet.
     pub fn read(env: &mut config::Env) -> Option<Self> {
-        let (api, key) = (ApiConfig::read(env), env.encryption_key());
-        Some(Self { app: App::new(&api?), cipher: Cipher::new(&key?) })
+        let (api, keys) = (ApiConfig::read(env), env.encryption_keys());
+        Some(Self { app: App::new(&api?), cipher: Cipher::with_keys(&keys?) })
     }
 
     /// The account as this caller may see it.
@@ -98,7 +98,7 @@ async fn invite_user(
     let invited = users::invite(&state.app.db, &state.cipher, body.into(), inviter, &take, now).await?;
     Ok(Created(UserInvitationCreated {
         user: PublicUser::showing(invited.user, &state.cipher, caller.role()),
-        invitation_token: invited.token.reveal().to_owned(),
+        invitation_token: Revealed(invited.token),
     }))
 }
 
@@ -198,5 +198,5 @@ async fn open_password_reset(
     Path(path): Path<OpaqueIdPath>,
 ) -> ApiResult<Created<PasswordResetLink>> {
     let reset = users::open_reset(&state.app.db, &path.id, &state.link_by(&caller), Timestamp::now()).await?;
-    Ok(Created(PasswordResetLink { reset_token: reset.token.reveal().to_owned(), expires_at: reset.expires_at }))
+    Ok(Created(PasswordResetLink { reset_token: Revealed(reset.token), expires_at: reset.expires_at }))
 }

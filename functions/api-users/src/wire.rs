@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use shared_core::{
-    Document, Timestamp,
+    Document, Revealed, Timestamp,
     secrets::Cipher,
     users::{Invitation, NewUser, Profile, Role, User, UserEdit, UserFilter, UserListed, UserStatus},
 };
@@ -112,7 +112,8 @@ pub(crate) struct PublicUser {
 pub(crate) struct UserInvitation {
     /// 64 lower-case hexadecimal characters; only admins see them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    #[schema(value_type = Option<String>)]
+    token: Option<Revealed>,
     #[schema(required = false)]
     expires_at: Timestamp,
     /// Id of the inviting user.
@@ -130,7 +131,7 @@ impl UserInvitation {
             Role::User | Role::Viewer => None,
         };
         Self {
-            token: token.map(|token| token.reveal().to_owned()),
+            token: token.map(Revealed),
             expires_at: invitation.expires_at,
             invited_by,
             invited_at: invitation.invited_at,
@@ -196,14 +197,15 @@ impl From<UserListed> for UserSummary {
 pub(crate) struct UserInvitationCreated {
     pub(crate) user: PublicUser,
     /// The same as `user.invitation.token`.
-    pub(crate) invitation_token: String,
+    #[schema(value_type = String)]
+    pub(crate) invitation_token: Revealed,
 }
 
 #[derive(Serialize, ToSchema)]
 pub(crate) struct PasswordResetLink {
     /// 64 lower-case hexadecimal characters, for `POST /api/v1/auth/reset-password`.
-    #[schema(pattern = "^[0-9a-f]{64}$")]
-    pub(crate) reset_token: String,
+    #[schema(value_type = String, pattern = "^[0-9a-f]{64}$")]
+    pub(crate) reset_token: Revealed,
     pub(crate) expires_at: Timestamp,
 }
 

@@ -25,12 +25,12 @@ pub struct Embedder {
 
 /// Reads the configuration and prepares the function; nothing is connected yet.
 pub fn read(env: &mut Env) -> Option<JobFunction<Embedder>> {
-    let (database, key, jobs, config) = (env.database(), env.encryption_key(), env.jobs(), env.embeddings());
+    let (database, keys, jobs, config) = (env.database(), env.encryption_keys(), env.jobs(), env.embeddings());
     let queues = Queues::read(env, &[GenerateEmbedding::KIND, WebhookDelivery::KIND]);
     let voyage_ai = config.and_then(|config| VoyageAi::read(env, config.timeout));
     let db = migrations::current_database(&database?);
     let dispatcher = Dispatcher::new(db.clone(), queues?);
-    let embedder = Embedder { db, cipher: Cipher::new(&key?), voyage_ai: voyage_ai?, config: config? };
+    let embedder = Embedder { db, cipher: Cipher::with_keys(&keys?), voyage_ai: voyage_ai?, config: config? };
     Some(JobFunction::new(embedder, dispatcher, jobs?))
 }
 
@@ -51,7 +51,7 @@ impl Work for Embedder {
         // Requests are measured before they are recorded (defect EM-05); a row of another origin may not have been.
         work.inputs.check_size(work.model).map_err(|reason| Stop::terminate(format!("inputs {reason}")))?;
         let key = self.key().await?;
-        let embeddings = self.voyage_ai.embed(key.reveal(), &work).await.map_err(stopped)?;
+        let embeddings = self.voyage_ai.embed(&key, &work).await.map_err(stopped)?;
         let expires_at = Timestamp::now().plus_seconds(i64::from(self.config.retention_days) * 86_400);
         Ok(JobDone {
             end: End::Completed(Some(embeddings.summary(expires_at))),

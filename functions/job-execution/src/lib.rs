@@ -34,11 +34,11 @@ pub struct Worker {
 impl Worker {
     /// Reads the configuration and prepares the worker; nothing is connected yet.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let (database, key, queues) =
-            (env.database(), env.encryption_key(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
+        let (database, keys, queues) =
+            (env.database(), env.encryption_keys(), Queues::read(env, &[EXECUTION, WebhookDelivery::KIND]));
         let config = env.executions();
         let providers = config.as_ref().and_then(|config| read_providers(env, config));
-        let (db, cipher, config) = (migrations::current_database(&database?), Cipher::new(&key?), config?);
+        let (db, cipher, config) = (migrations::current_database(&database?), Cipher::with_keys(&keys?), config?);
         let dispatcher = Dispatcher::new(db.clone(), queues?);
         let runner = Runner::new(Executions::new(dispatcher.clone(), config.clone()));
         Some(Self { registry: Registry::new(db, cipher, providers?), dispatcher, runner, config })

@@ -5,11 +5,11 @@ mod resolver;
 mod sender;
 
 use shared_core::{
-    Db, Secret, Timestamp,
+    Db, Timestamp,
     config::Env,
     embeddings, migrations,
     secrets::Cipher,
-    webhooks::{Destination, DestinationError, Recipient, find_destination},
+    webhooks::{Destination, DestinationError, Recipient, SigningKeys, find_destination},
 };
 use shared_jobs::{
     Dispatcher, Failure, JobContext, JobDone, JobFunction, JobType, Queues, Stop, Work, types::WebhookDelivery,
@@ -22,13 +22,13 @@ pub type Worker = JobFunction<Deliveries>;
 
 /// Reads the configuration and prepares the function; nothing is connected yet.
 pub fn read(env: &mut Env) -> Option<Worker> {
-    let (database, key, queues) = (env.database(), env.encryption_key(), Queues::read(env, &[WebhookDelivery::KIND]));
-    let (installation_key, targets, jobs) = (env.webhook_signature_key(), env.webhook_targets(), env.jobs());
+    let (database, keys, queues) = (env.database(), env.encryption_keys(), Queues::read(env, &[WebhookDelivery::KIND]));
+    let (installation_keys, targets, jobs) = (env.webhook_signature_keys(), env.webhook_targets(), env.jobs());
     let db = migrations::current_database(&database?);
     let deliveries = Deliveries {
         db: db.clone(),
-        cipher: Cipher::new(&key?),
-        installation_key: installation_key?,
+        cipher: Cipher::with_keys(&keys?),
+        installation_keys: installation_keys?,
         sender: Sender::new(targets?),
     };
     Some(JobFunction::new(deliveries, Dispatcher::new(db, queues?), jobs?))
@@ -39,8 +39,8 @@ pub fn read(env: &mut Env) -> Option<Worker> {
 pub struct Deliveries {
     db: Db,
     cipher: Cipher,
-    /// Signs what no secret of a destination signs.
-    installation_key: Secret,
+    /// Sign what no secret of a destination signs.
+    installation_keys: SigningKeys,
     sender: Sender,
 }
 
@@ -69,7 +69,8 @@ impl Deliveries {
             ("", None) => return Err(Stop::terminate("the job names neither a webhook destination nor a URL")),
             (id, _) => Recipient::Saved(id),
         };
-        let found = find_destination(&self.db, &self.cipher, &self.installation_key, recipient, Timestamp::now()).await;
+        let found =
+            find_destination(&self.db, &self.cipher, &self.installation_keys, recipient, Timestamp::now()).await;
         found.map_err(|error| match error {
             DestinationError::Missing | DestinationError::Inactive => Stop::terminate(error.to_string()),
             // Somebody has to look, and may have repaired it by the next attempt.

@@ -3,14 +3,28 @@ use std::sync::{Arc, Mutex};
 use axum::{Router, extract::State, http::StatusCode, routing::put};
 use serde_json::{Value, json};
 use shared_core::{
-    Db,
-    config::{ConfigError, DatabaseConfig},
+    Db, ProviderName, Timestamp,
+    config::{ConfigError, DatabaseConfig, EncryptionKey, KeyRing},
     db::Statement,
     migrations::MIGRATIONS,
     params,
+    secrets::Cipher,
+    settings::{self, NewSetting},
 };
 
-use super::handle;
+use super::{Config, handle};
+
+fn no_key() -> ConfigError {
+    ConfigError(vec!["ENCRYPTION_KEY is not set".to_owned()])
+}
+
+fn with(db: &Db) -> Config {
+    Config { database: Ok(db.clone()), cipher: Err(no_key()) }
+}
+
+fn without(problem: &ConfigError) -> Config {
+    Config { database: Err(problem.clone()), cipher: Err(no_key()) }
+}
 
 /// Stands where CloudFormation waits for answers.
 #[derive(Clone, Default)]
@@ -73,11 +87,11 @@ fn all() -> i64 {
 #[tokio::test]
 async fn a_plain_call_answers_what_it_applied() {
     let (db, _folder) = database();
-    let first = handle(Ok(&db), json!({})).await.unwrap();
+    let first = handle(&with(&db), json!({}), None).await.unwrap();
     assert_eq!(first["applied"].as_array().unwrap().len(), MIGRATIONS.len());
-    assert_eq!(handle(Ok(&db), json!({})).await.unwrap(), json!({"applied": []}));
+    assert_eq!(handle(&with(&db), json!({}), None).await.unwrap(), json!({"applied": []}));
     let problem = ConfigError(vec!["DATABASE_URL is not set".to_owned()]);
-    assert!(handle(Err(&problem), json!({})).await.unwrap_err().to_string().contains("DATABASE_URL"));
+    assert!(handle(&without(&problem), json!({}), None).await.unwrap_err().to_string().contains("DATABASE_URL"));
 }
 
 #[tokio::test]
@@ -85,7 +99,7 @@ async fn a_deployment_gets_the_schema_and_hears_of_it() {
     let (db, _folder) = database();
     let receiver = Receiver::default();
     let url = receiver.start().await;
-    handle(Ok(&db), request("Create", &url)).await.unwrap();
+    handle(&with(&db), request("Create", &url), None).await.unwrap();
     assert_eq!(db.schema_version().await.unwrap(), all());
     let expected = json!({
         "Status": "SUCCESS",
@@ -103,9 +117,9 @@ async fn an_update_keeps_the_id_of_the_resource() {
     let receiver = Receiver::default();
     let mut update = request("Update", &receiver.start().await);
     update["PhysicalResourceId"] = json!("what-it-was-called-before");
-    handle(Ok(&db), update.clone()).await.unwrap();
+    handle(&with(&db), update.clone(), None).await.unwrap();
     // CloudFormation may ask twice.
-    handle(Ok(&db), update).await.unwrap();
+    handle(&with(&db), update, None).await.unwrap();
     for answer in receiver.answers() {
         let (status, id) = (&answer["Status"], &answer["PhysicalResourceId"]);
         assert_eq!((status, id), (&json!("SUCCESS"), &json!("what-it-was-called-before")));
@@ -118,9 +132,9 @@ async fn deleting_the_stack_leaves_the_database_alone() {
     let (db, _folder) = database();
     let receiver = Receiver::default();
     let url = receiver.start().await;
-    handle(Ok(&db), request("Delete", &url)).await.unwrap();
+    handle(&with(&db), request("Delete", &url), None).await.unwrap();
     let problem = ConfigError(vec!["DATABASE_URL is not set".to_owned()]);
-    handle(Err(&problem), request("Delete", &url)).await.unwrap();
+    handle(&without(&problem), request("Delete", &url), None).await.unwrap();
     assert_eq!(db.schema_version().await.unwrap(), 0);
     assert!(receiver.answers().iter().all(|answer| answer["Status"] == "SUCCESS"));
     assert_eq!(receiver.answers().len(), 2);
@@ -133,9 +147,9 @@ async fn a_failure_stops_the_deployment_with_its_reason() {
     db.write(vec![Statement::new("CREATE TABLE schema_migrations (other TEXT)", params![])]).await.unwrap();
     let receiver = Receiver::default();
     let url = receiver.start().await;
-    handle(Ok(&db), request("Create", &url)).await.unwrap();
+    handle(&with(&db), request("Create", &url), None).await.unwrap();
     let problem = ConfigError(vec!["DATABASE_URL is not set".to_owned(), "x".repeat(10_000)]);
-    handle(Err(&problem), request("Create", &url)).await.unwrap();
+    handle(&without(&problem), request("Create", &url), None).await.unwrap();
     let [failed, unconfigured] = &receiver.answers()[..] else { panic!("two answers") };
     assert_eq!(failed["Status"], "FAILED");
     assert!(failed["Reason"].as_str().unwrap().contains("record of migrations"), "{failed}");
@@ -147,16 +161,16 @@ async fn a_failure_stops_the_deployment_with_its_reason() {
 #[tokio::test]
 async fn a_rollback_is_content_with_a_newer_database() {
     let (db, _folder) = database();
-    handle(Ok(&db), json!({})).await.unwrap();
+    handle(&with(&db), json!({}), None).await.unwrap();
     let newer =
         "INSERT INTO schema_migrations (version, name, checksum, applied_at) VALUES (9999, '9999_later', 'x', 'x')";
     db.write(vec![Statement::new(newer, params![])]).await.unwrap();
     let receiver = Receiver::default();
     let url = receiver.start().await;
-    handle(Ok(&db), request("Update", &url)).await.unwrap();
+    handle(&with(&db), request("Update", &url), None).await.unwrap();
     assert_eq!(receiver.answers()[0]["Status"], "SUCCESS");
     // A person who calls it wants to know.
-    assert!(handle(Ok(&db), json!({})).await.unwrap_err().to_string().contains("9999_later"));
+    assert!(handle(&with(&db), json!({}), None).await.unwrap_err().to_string().contains("9999_later"));
 }
 
 #[tokio::test]
@@ -164,17 +178,40 @@ async fn an_answer_that_does_not_arrive_is_sent_again() {
     let (db, _folder) = database();
     let receiver = Receiver { refusals: Arc::new(Mutex::new(2)), ..Receiver::default() };
     let url = receiver.start().await;
-    handle(Ok(&db), request("Create", &url)).await.unwrap();
+    handle(&with(&db), request("Create", &url), None).await.unwrap();
     assert_eq!(receiver.answers().len(), 1);
 
     *receiver.refusals.lock().unwrap() = 3;
-    let error = handle(Ok(&db), request("Create", &url)).await.unwrap_err().to_string();
+    let error = handle(&with(&db), request("Create", &url), None).await.unwrap_err().to_string();
     assert!(error.contains("503") && !error.contains("signature"), "{error}");
 }
 
 #[tokio::test]
 async fn a_request_that_cannot_be_read_is_an_error() {
     let (db, _folder) = database();
-    let error = handle(Ok(&db), json!({"ResponseURL": "http://127.0.0.1:9", "RequestType": "Invent"})).await;
+    let error = handle(&with(&db), json!({"ResponseURL": "http://127.0.0.1:9", "RequestType": "Invent"}), None).await;
     assert!(error.unwrap_err().to_string().contains("Invent"));
+}
+
+#[tokio::test]
+async fn a_command_moves_secrets_to_the_first_key_and_counts() {
+    let (db, _folder) = database();
+    let [new, old] = [2, 1].map(|byte| EncryptionKey::new([byte; 32]));
+    handle(&with(&db), json!({}), None).await.unwrap();
+    let stored = NewSetting::LlmApiKey { provider: ProviderName::OpenAi, api_key: "sk-1".into(), active: true };
+    settings::create(&db, &Cipher::new(&old), stored, Timestamp::now()).await.unwrap();
+
+    let cipher = Cipher::with_keys(&KeyRing::new(new, vec![old]));
+    let config = Config { cipher: Ok(cipher), ..with(&db) };
+    let command = async |name: &str| handle(&config, json!({ "command": name }), None).await;
+    let counted = command("count-keys").await.unwrap();
+    assert_eq!((&counted["complete"], &counted["reencrypted"]), (&json!(true), &json!(0)));
+    assert_eq!((&counted["keys"][0]["values"], &counted["keys"][1]["values"]), (&json!(0), &json!(1)));
+    let moved = command("re-encrypt").await.unwrap();
+    assert_eq!((&moved["reencrypted"], &moved["unreadable"]), (&json!(1), &json!(0)));
+    assert_eq!((&moved["keys"][0]["values"], &moved["keys"][1]["values"]), (&json!(1), &json!(0)));
+
+    assert!(command("delete-everything").await.is_err());
+    let keyless = handle(&with(&db), json!({"command": "re-encrypt"}), None).await.unwrap_err().to_string();
+    assert!(keyless.contains("ENCRYPTION_KEY is not set"), "{keyless}");
 }

@@ -44,7 +44,7 @@ fn reads_the_functions_of_our_template() {
     assert_eq!(job.environment["EXECUTIONS_QUEUE_URL"], EnvValue::QueueUrl("ExecutionsQueue".to_owned()));
     assert_eq!(job.environment["DATABASE_URL"], EnvValue::Parameter { name: "DatabaseUrl".to_owned(), default: None });
     assert_eq!(job.environment["ENCRYPTION_KEY"], EnvValue::Cloud);
-    assert!(!template.function("migrate").unwrap().environment.contains_key("ENCRYPTION_KEY"));
+    assert!(!template.function("job-maintenance").unwrap().environment.contains_key("ENCRYPTION_KEY"));
     assert_eq!(template.mappings.iter().find(|it| it.queue == "ExecutionsQueue").unwrap().max_concurrency, 10);
 }
 

@@ -6,29 +6,14 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-use crate::{files::UploadLimits, instant::Timestamp, limits::Limit, retries::RetryPolicy, webhooks::TargetPolicy};
-
-/// A text that never shows up in logs.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself; keep it out of messages.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(…)")
-    }
-}
+pub use crate::secret::{KeyRing, Secret};
+use crate::{
+    files::UploadLimits,
+    instant::Timestamp,
+    limits::Limit,
+    retries::RetryPolicy,
+    webhooks::{SigningKeys, TargetPolicy},
+};
 
 /// Where the data lives (`DATABASE_URL`, `DATABASE_AUTH_TOKEN`).
 #[derive(Debug, Clone)]
@@ -47,14 +32,14 @@ pub enum DatabaseConfig {
 /// How session tokens are made.
 #[derive(Debug, Clone)]
 pub struct SessionConfig {
-    /// `AUTH_SECRET_KEY`: signs the tokens; at least 32 bytes.
-    pub secret: Secret,
+    /// `AUTH_SECRET_KEY`: the first key signs the tokens, each is accepted; at least 32 bytes.
+    pub keys: KeyRing<Secret>,
     /// `TOKEN_MAX_AGE_DAYS`: lifetime of a token in whole days, 30 unless set.
     pub max_age_days: u32,
 }
 
-/// `ENCRYPTION_KEY`: base64 of the 32 bytes that encrypt provider keys at rest.
-#[derive(Clone)]
+/// A key of `ENCRYPTION_KEY`: the 32 bytes that encrypt provider keys at rest.
+#[derive(Clone, PartialEq, Eq)]
 pub struct EncryptionKey(pub(crate) [u8; 32]);
 
 impl EncryptionKey {
@@ -203,11 +188,16 @@ pub fn load_from<T>(mut env: Env, read: impl FnOnce(&mut Env) -> Option<T>) -> R
 /// The variables of a process and the problems found in them so far.
 ///
 /// Every method answers `None` after noting a problem. Read all sections first and combine them afterwards, so that one
-/// start reports everything.
-#[derive(Debug)]
+/// start reports everything. Problems do not repeat values: one may be a secret that got into the wrong variable.
 pub struct Env {
     variables: BTreeMap<String, String>,
     problems: Vec<String>,
+}
+
+impl fmt::Debug for Env {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Env").field("variables", &self.variables.keys()).field("problems", &self.problems).finish()
+    }
 }
 
 impl Env {
@@ -249,7 +239,7 @@ impl Env {
         match text.parse() {
             Ok(number) if number >= least => Some(number),
             _ => {
-                self.report(format!("{name} must be a whole number of at least {least}, not \"{text}\""));
+                self.report(format!("{name} must be a whole number of at least {least}"));
                 None
             }
         }
@@ -282,6 +272,10 @@ impl Env {
             return Some(DatabaseConfig::File(PathBuf::from(path)));
         }
         if ["libsql://", "https://", "http://"].iter().any(|scheme| url.starts_with(scheme)) {
+            if url.contains('@') || url.to_ascii_lowercase().contains("authtoken=") {
+                self.report("DATABASE_URL must not hold a password or token: DATABASE_AUTH_TOKEN is for it");
+                return None;
+            }
             let token = self.get("DATABASE_AUTH_TOKEN").map(Secret::new);
             return Some(DatabaseConfig::Remote { url, token });
         }
@@ -291,24 +285,41 @@ impl Env {
 
     /// Reads `AUTH_SECRET_KEY` and `TOKEN_MAX_AGE_DAYS`.
     pub fn session(&mut self) -> Option<SessionConfig> {
-        let secret = self.required("AUTH_SECRET_KEY", "at least 32 random characters that sign session tokens");
+        let keys = self.long_keys("AUTH_SECRET_KEY", "at least 32 random characters that sign session tokens");
         let max_age_days = self.number("TOKEN_MAX_AGE_DAYS", 30, 1);
-        let secret = secret?;
-        if secret.len() < 32 {
-            self.report("AUTH_SECRET_KEY is too short: it needs at least 32 characters");
-            return None;
-        }
-        Some(SessionConfig { secret: Secret::new(secret), max_age_days: max_age_days? })
+        Some(SessionConfig { keys: keys?, max_age_days: max_age_days? })
     }
 
     /// Reads `ENCRYPTION_KEY`.
-    pub fn encryption_key(&mut self) -> Option<EncryptionKey> {
-        let text = self.required("ENCRYPTION_KEY", "base64 of 32 random bytes that encrypt provider keys")?;
-        let key = BASE64.decode(text.trim()).ok().and_then(|bytes| bytes.try_into().ok());
-        if key.is_none() {
-            self.report("ENCRYPTION_KEY must be the base64 form of exactly 32 bytes");
+    pub fn encryption_keys(&mut self) -> Option<KeyRing<EncryptionKey>> {
+        let name = "ENCRYPTION_KEY";
+        let keys = self.keys(name, "base64 of 32 random bytes that encrypt provider keys", |text| {
+            BASE64.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).map(EncryptionKey)
+        })?;
+        if keys.is_none() {
+            self.report(format!("{name} must be the base64 form of exactly 32 bytes, for each key"));
         }
-        key.map(EncryptionKey)
+        keys
+    }
+
+    /// Reads one key, or several separated by commas: the first writes, all are accepted. `Some(None)` when one cannot be
+    /// read.
+    fn keys<K>(&mut self, name: &str, purpose: &str, read: impl Fn(&str) -> Option<K>) -> Option<Option<KeyRing<K>>> {
+        let text = self.required(name, purpose)?;
+        let mut keys = text.split(',').map(str::trim).filter(|key| !key.is_empty()).map(read);
+        let first = keys.next().flatten();
+        let others = keys.collect::<Option<Vec<K>>>();
+        Some(first.zip(others).map(|(first, others)| KeyRing::new(first, others)))
+    }
+
+    /// Keys that are any text of at least 32 characters.
+    fn long_keys(&mut self, name: &str, purpose: &str) -> Option<KeyRing<Secret>> {
+        let read = |text: &str| (text.chars().count() >= 32).then(|| Secret::new(text));
+        let keys = self.keys(name, purpose, read)?;
+        if keys.is_none() {
+            self.report(format!("{name} is too short: each key needs at least 32 characters"));
+        }
+        keys
     }
 
     /// The address of a queue, from the variable that names it.
@@ -361,15 +372,18 @@ impl Env {
         Some(TargetPolicy { allows_http: allows_http?, allows_private: allows_private? })
     }
 
-    /// Reads `WEBHOOK_SIGNATURE_KEY`: signs webhooks that no secret of a destination signs.
-    pub fn webhook_signature_key(&mut self) -> Option<Secret> {
+    /// Reads `WEBHOOK_SIGNATURE_KEY`: signs webhooks that no secret of a destination signs. With two keys, both sign.
+    pub fn webhook_signature_keys(&mut self) -> Option<SigningKeys> {
+        let name = "WEBHOOK_SIGNATURE_KEY";
         let purpose = "at least 32 random characters that sign webhooks of destinations without a secret of their own";
-        let key = self.required("WEBHOOK_SIGNATURE_KEY", purpose)?;
-        if key.chars().count() < 32 {
-            self.report("WEBHOOK_SIGNATURE_KEY is too short: it needs at least 32 characters");
+        let keys = self.long_keys(name, purpose)?;
+        let mut keys = keys.iter().cloned();
+        let (current, previous, more) = (keys.next()?, keys.next(), keys.next());
+        if more.is_some() {
+            self.report(format!("{name} must be one key, or two of which the second is being replaced"));
             return None;
         }
-        Some(Secret::new(key))
+        Some(SigningKeys { current, previous })
     }
 
     /// Reads the variables of [`LimitConfig`].
@@ -443,7 +457,7 @@ mod tests {
     }
 
     fn everything(env: &mut Env) -> Option<()> {
-        let parts = (env.database(), env.session(), env.encryption_key(), env.aws(), env.executions());
+        let parts = (env.database(), env.session(), env.encryption_keys(), env.aws(), env.executions());
         let queue = env.queue_url("EXECUTIONS_QUEUE_URL");
         matches!((parts, queue), ((Some(_), Some(_), Some(_), Some(_), Some(_)), Some(_))).then_some(())
     }
@@ -516,13 +530,22 @@ mod tests {
 
     #[test]
     fn the_key_that_signs_webhooks_is_required_and_long() {
-        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_signature_key);
-        for given in [&[][..], &[("WEBHOOK_SIGNATURE_KEY", "31 characters are one too few !")]] {
+        let read = |variables: &[(&str, &str)]| load_from(env(variables), Env::webhook_signature_keys);
+        let three = ["32 characters are exactly enough"; 3].join(",");
+        for given in [
+            &[][..],
+            &[("WEBHOOK_SIGNATURE_KEY", "31 characters are one too few !")],
+            &[("WEBHOOK_SIGNATURE_KEY", &three)],
+        ] {
             let ConfigError(problems) = read(given).unwrap_err();
             assert!(problems.len() == 1 && problems[0].starts_with("WEBHOOK_SIGNATURE_KEY"), "{problems:?}");
         }
         let key = "32 characters are exactly enough";
-        assert_eq!(read(&[("WEBHOOK_SIGNATURE_KEY", key)]).unwrap().reveal(), key);
+        assert_eq!(read(&[("WEBHOOK_SIGNATURE_KEY", key)]).unwrap(), SigningKeys::single(key.into()));
+        let changing = format!("another one, which is long enough, {key}");
+        assert!(read(&[("WEBHOOK_SIGNATURE_KEY", &changing)]).is_err(), "a comma separates keys");
+        let changing = format!("another one which is long enough, {key}");
+        assert_eq!(read(&[("WEBHOOK_SIGNATURE_KEY", &changing)]).unwrap().previous, Some(key.into()));
     }
 
     #[test]
@@ -540,9 +563,50 @@ mod tests {
     }
 
     #[test]
-    fn secrets_stay_out_of_debug_output() {
-        let given = env(&[("AUTH_SECRET_KEY", "0123456789abcdef0123456789abcdef")]);
-        let session = load_from(given, Env::session).unwrap();
-        assert!(!format!("{session:?}").contains("0123"));
+    fn the_first_of_several_keys_writes() {
+        let (new, old) = ("A".repeat(43) + "=", "/".repeat(42) + "8=");
+        let read = |text: &str| load_from(env(&[("ENCRYPTION_KEY", text)]), Env::encryption_keys);
+        let keys = read(&format!("{new}, {old},")).unwrap();
+        assert_eq!(keys, KeyRing::new(EncryptionKey::new([0; 32]), vec![EncryptionKey::new([255; 32])]));
+        assert_eq!(read(&new).unwrap(), EncryptionKey::new([0; 32]).into());
+        for broken in [",", "AAAA", &format!("{new},AAAA"), &format!("{new} {old}")] {
+            assert_eq!(read(broken).unwrap_err().0.len(), 1, "{broken}");
+        }
+        let secrets = format!("{},{}", "n".repeat(32), "o".repeat(32));
+        let session = load_from(env(&[("AUTH_SECRET_KEY", &secrets)]), Env::session).unwrap();
+        assert_eq!(session.keys, KeyRing::new("n".repeat(32).into(), vec!["o".repeat(32).into()]));
+    }
+
+    #[test]
+    fn secrets_stay_out_of_debug_output_and_problems() {
+        let secret = "0123456789abcdef0123456789abcdef";
+        let given = || {
+            env(&[
+                ("AUTH_SECRET_KEY", secret),
+                ("TOKEN_MAX_AGE_DAYS", secret),
+                ("ENCRYPTION_KEY", secret),
+                ("DATABASE_URL", secret),
+                ("WEBHOOK_ALLOW_HTTP", secret),
+            ])
+        };
+        let read = |env: &mut Env| {
+            let parts = (env.database(), env.session(), env.encryption_keys(), env.webhook_targets());
+            matches!(parts, (Some(_), Some(_), Some(_), Some(_))).then_some(())
+        };
+        let problems = load_from(given(), read).unwrap_err();
+        assert_eq!(problems.0.len(), 4, "{problems}");
+        let session = load_from(env(&[("AUTH_SECRET_KEY", secret)]), Env::session).unwrap();
+        let shown = format!("{:?} {problems} {session:?}", given());
+        assert!(!shown.contains("0123") && shown.contains("AUTH_SECRET_KEY"), "{shown}");
+    }
+
+    #[test]
+    fn the_address_of_a_database_holds_no_secret() {
+        let read = |url: &str| load_from(env(&[("DATABASE_URL", url)]), Env::database);
+        for secret in ["libsql://user:hunter2@host", "libsql://hunter2@host", "https://host/?authToken=hunter2"] {
+            let ConfigError(problems) = read(secret).unwrap_err();
+            assert!(problems.len() == 1 && !problems[0].contains("hunter2"), "{problems:?}");
+        }
+        read("libsql://host?tls=0").unwrap();
     }
 }

@@ -47,6 +47,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0019_audit_log",
     "0020_limits",
     "0021_password_resets",
+    "0022_api_key_rotation",
 ];
 
 /// Why a database could not be brought up to date.

@@ -81,6 +81,7 @@ pub const RULES: &[Rule] = {
         from_role(Viewer, Ignored, "GET", "/api/v1/api-keys/{id}"),
         from_role(User, Ignored, "PUT", "/api/v1/api-keys/{id}"),
         from_role(User, Ignored, "DELETE", "/api/v1/api-keys/{id}"),
+        from_role(User, Ignored, "POST", "/api/v1/api-keys/{id}/rotate"),
         from_role(Viewer, Ignored, "GET", "/api/v1/settings"),
         from_role(Admin, Ignored, "POST", "/api/v1/settings"),
         from_role(Viewer, Ignored, "GET", "/api/v1/settings/type/{type}"),

@@ -24,7 +24,7 @@ pub const MAX_BODY_BYTES: usize = 10 * 1024 * 1024;
 const MAX_DEPTH: usize = 100;
 
 /// The decoded body, put into the request's extensions. Absent when there was none.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct ParsedBody(pub(crate) Value);
 
 /// The layer that reads the body.

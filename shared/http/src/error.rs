@@ -262,6 +262,7 @@ impl From<ApiKeyError> for ApiError {
     fn from(error: ApiKeyError) -> Self {
         match error {
             ApiKeyError::NotFound => Self::not_found(error),
+            ApiKeyError::Ended | ApiKeyError::Stale => Self::bad_request("Bad Request", error),
             ApiKeyError::Db(source) => source.into(),
         }
     }

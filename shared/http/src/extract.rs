@@ -1,6 +1,6 @@
 //! Extractors in the contract's order: path, query, body. Each reports all issues of its part at once.
 
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -17,8 +17,8 @@ use crate::{
     validate::{compiled, parse, parse_body},
 };
 
-/// A JSON body of type `T`.
-#[derive(Debug)]
+/// A JSON body of type `T`; `Option<Json<T>>` where it may be absent.
+#[derive(Debug, Default)]
 pub struct Json<T>(pub T);
 
 /// A type that a body can be read as. Most types need no more than `impl RequestBody for T {}`.
@@ -44,6 +44,15 @@ impl<T: RequestBody, S: Sync> FromRequest<S> for Json<T> {
             Some(ParsedBody(value)) => T::read(value).map(Json),
             None => Err(ApiError::invalid(Issue::whole(Part::Body, "a JSON body is required"))),
         }
+    }
+}
+
+impl<T: RequestBody, S: Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(mut request: Request, _state: &S) -> Result<Option<Self>, ApiError> {
+        let body = request.extensions_mut().remove::<ParsedBody>();
+        body.map(|ParsedBody(value)| T::read(value).map(Self)).transpose()
     }
 }
 

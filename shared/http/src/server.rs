@@ -23,6 +23,7 @@ use lambda_http::{
 };
 use shared_core::{
     ids,
+    logging::panic_text,
     trace::{self, TraceId},
 };
 use tower::{Service, ServiceExt};
@@ -118,8 +119,7 @@ async fn method_not_allowed(request: Request<Body>) -> ApiError {
 
 /// A panic becomes a failed call with its line in the log, never a dead process.
 fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("without a text"), "a handler panicked");
+    tracing::error!(panic = panic_text(&*panic), "a handler panicked");
     failure(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED)
 }
 

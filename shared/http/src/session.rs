@@ -2,7 +2,7 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
-use shared_core::{Document, Timestamp, config::SessionConfig, users::User};
+use shared_core::{Document, Secret, Timestamp, config::SessionConfig, users::User};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// How far the clocks of two machines may differ.
@@ -24,8 +24,10 @@ pub struct Claims {
 /// Issues and checks session tokens.
 #[derive(Clone)]
 pub struct Sessions {
+    /// Of the key that signs.
     encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// Of every key that is accepted, the one that signs first.
+    decoding: Vec<DecodingKey>,
     max_age_seconds: i64,
 }
 
@@ -36,31 +38,33 @@ impl std::fmt::Debug for Sessions {
 }
 
 impl Sessions {
-    /// Tokens signed with the configured secret.
+    /// Tokens signed with the first of the configured keys.
     pub fn new(config: &SessionConfig) -> Self {
-        let secret = config.secret.reveal().as_bytes();
         Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            encoding: EncodingKey::from_secret(config.keys.first().reveal().as_bytes()),
+            decoding: config.keys.iter().map(|key| DecodingKey::from_secret(key.reveal().as_bytes())).collect(),
             max_age_seconds: i64::from(config.max_age_days) * SECONDS_PER_DAY,
         }
     }
 
     /// A token for this account.
-    pub fn issue(&self, user: &Document<User>, now: Timestamp) -> String {
+    pub fn issue(&self, user: &Document<User>, now: Timestamp) -> Secret {
         let iat = now.unix_seconds();
         let claims =
             Claims { sub: user.id.clone(), iat, exp: iat + self.max_age_seconds, ver: user.data.session_version };
-        encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).expect("plain claims can be signed")
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding);
+        Secret::new(token.expect("plain claims can be signed"))
     }
 
-    /// What a token says, if it is ours, not expired and not from the future.
+    /// What a token says, if it is ours, not expired and not from the future. Tokens do not name their key: while one is
+    /// being replaced, checking a second signature costs some microseconds.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
         let mut validation = Validation::new(Algorithm::HS256);
         // Checked below against the given moment.
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["exp", "sub"]);
-        let claims = decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        let mut decoded = self.decoding.iter().map(|key| decode::<Claims>(token, key, &validation));
+        let claims = decoded.find_map(Result::ok)?.claims;
         let now = now.unix_seconds();
         (claims.exp > now && claims.iat <= now + CLOCK_SKEW_SECONDS).then_some(claims)
     }
@@ -69,14 +73,22 @@ impl Sessions {
 #[cfg(test)]
 mod tests {
     use shared_core::{
-        config::Secret,
+        config::KeyRing,
         users::{Role, UserStatus},
     };
 
     use super::*;
 
-    fn sessions(secret: &str) -> Sessions {
-        Sessions::new(&SessionConfig { secret: Secret::new(secret), max_age_days: 30 })
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    const NEXT_KEY: &str = "another secret, just as long as ours";
+
+    fn sessions(key: &str) -> Sessions {
+        sessions_of(key, &[])
+    }
+
+    fn sessions_of(first: &str, others: &[&str]) -> Sessions {
+        let others = others.iter().map(|key| Secret::from(*key)).collect();
+        Sessions::new(&SessionConfig { keys: KeyRing::new(first.into(), others), max_age_days: 30 })
     }
 
     fn user() -> Document<User> {
@@ -97,24 +109,39 @@ mod tests {
 
     #[test]
     fn accepts_its_own_tokens_for_their_lifetime_only() {
-        let (sessions, now) = (sessions("0123456789abcdef0123456789abcdef"), Timestamp::now());
+        let (sessions, now) = (sessions(KEY), Timestamp::now());
         let token = sessions.issue(&user(), now);
+        let token = token.reveal();
         assert!(!token.contains([' ', ';', ',']), "cookie-safe");
-        let claims = sessions.verify(&token, now).unwrap();
+        let claims = sessions.verify(token, now).unwrap();
         assert_eq!((claims.sub.as_str(), claims.ver), ("u1", 3));
-        assert!(sessions.verify(&token, now.plus_seconds(30 * SECONDS_PER_DAY - 1)).is_some());
-        assert!(sessions.verify(&token, now.plus_seconds(30 * SECONDS_PER_DAY)).is_none(), "expired");
-        assert!(sessions.verify(&token, now.plus_seconds(-120)).is_none(), "from the future");
+        assert!(sessions.verify(token, now.plus_seconds(30 * SECONDS_PER_DAY - 1)).is_some());
+        assert!(sessions.verify(token, now.plus_seconds(30 * SECONDS_PER_DAY)).is_none(), "expired");
+        assert!(sessions.verify(token, now.plus_seconds(-120)).is_none(), "from the future");
+    }
+
+    #[test]
+    fn a_key_is_replaced_without_ending_sessions() {
+        let now = Timestamp::now();
+        let (old, new) = (sessions(KEY), sessions(NEXT_KEY));
+        let (learning, changing) = (sessions_of(KEY, &[NEXT_KEY]), sessions_of(NEXT_KEY, &[KEY]));
+        let tokens = [&old, &learning, &changing, &new].map(|sessions| sessions.issue(&user(), now));
+        let accepts =
+            |sessions: &Sessions| tokens.each_ref().map(|token| sessions.verify(token.reveal(), now).is_some());
+        assert_eq!(accepts(&old), [true, true, false, false]);
+        assert_eq!(accepts(&learning), [true; 4]);
+        assert_eq!(accepts(&changing), [true; 4]);
+        assert_eq!(accepts(&new), [false, false, true, true]);
     }
 
     #[test]
     fn refuses_foreign_keys_and_algorithms() {
         let now = Timestamp::now();
-        let ours = sessions("0123456789abcdef0123456789abcdef");
-        let foreign = sessions("another secret, just as long as ours");
-        assert!(ours.verify(&foreign.issue(&user(), now), now).is_none());
+        let ours = sessions(KEY);
+        let foreign = sessions(NEXT_KEY);
+        assert!(ours.verify(foreign.issue(&user(), now).reveal(), now).is_none());
         let claims = Claims { sub: "u1".into(), iat: 0, exp: i64::MAX / 2, ver: 3 };
-        let key = EncodingKey::from_secret(b"0123456789abcdef0123456789abcdef");
+        let key = EncodingKey::from_secret(KEY.as_bytes());
         let stronger = encode(&Header::new(Algorithm::HS512), &claims, &key).unwrap();
         assert!(ours.verify(&stronger, now).is_none(), "another algorithm");
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImlhdCI6MCwiZXhwIjo5OTk5OTk5OTk5LCJ2ZXIiOjN9.";

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use shared_core::{
     files::FileError,
     schemas::{Schema, Violation},
+    secret::without_values,
 };
 use utoipa::ToSchema;
 
@@ -50,7 +51,7 @@ pub(crate) fn parse<T: DeserializeOwned>(schema: &Schema, value: Value, part: Pa
     serde_path_to_error::deserialize(value).map_err(|error| {
         let field = error.path().to_string();
         let field = if field == "." { "request".to_owned() } else { field.replace(['[', ']'], ".").replace("..", ".") };
-        ApiError::invalid(Issue::new(part, field.trim_end_matches('.'), error.inner().to_string()))
+        ApiError::invalid(Issue::new(part, field.trim_end_matches('.'), without_values(error.inner())))
     })
 }
 

@@ -3,6 +3,7 @@
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::future::join_all;
 use serde::de::DeserializeOwned;
+use shared_core::secret::without_values;
 
 /// Runs `work` for every message and reports the ones that must come again.
 ///
@@ -32,7 +33,7 @@ where
 
 fn decode<M: DeserializeOwned>(record: &SqsMessage) -> Result<M, String> {
     let body = record.body.as_deref().unwrap_or_default();
-    serde_json::from_str(body).map_err(|error| format!("the message cannot be read: {error}"))
+    serde_json::from_str(body).map_err(|error| format!("the message cannot be read: {}", without_values(&error)))
 }
 
 fn failure(id: String) -> BatchItemFailure {

@@ -8,6 +8,7 @@ use shared_core::{
     config::{self, Env, JobConfig},
     db::DbError,
     logging,
+    secret::without_values,
 };
 
 use crate::{
@@ -80,7 +81,7 @@ impl<W: Work> Function for JobFunction<W> {
             return Ok(());
         };
         let attempt = self.runner.attempt(&claim, invocation, async |context| {
-            let unreadable = |error| Stop::terminate(format!("the job cannot be read: {error}"));
+            let unreadable = |error| Stop::terminate(format!("the job cannot be read: {}", without_values(&error)));
             let job: W::Job = serde_json::from_value(claim.job.data.clone()).map_err(unreadable)?;
             self.work.run(job, context).await
         });

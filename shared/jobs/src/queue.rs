@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -60,12 +61,26 @@ impl Queues {
                 .set_entries(Some(chunk.iter().map(|id| entry(id, delay)).collect::<Result<_, _>>()?))
                 .send()
                 .await
-                .map_err(|error| QueueError(aws_sdk_sqs::error::DisplayErrorContext(error).to_string()))?;
+                .map_err(|error| self.explain(&error))?;
             if let Some(refused) = answer.failed().first() {
                 return Err(QueueError(format!("{}: {}", refused.code(), refused.message().unwrap_or_default())));
             }
         }
         Ok(())
+    }
+
+    /// The error with its causes. Not with the answer itself, as the SDK would show it: a server that does not accept a
+    /// signature repeats the signed request, session token included.
+    fn explain(&self, error: &(dyn Error + 'static)) -> QueueError {
+        let (mut text, mut cause) = (error.to_string(), error.source());
+        while let Some(error) = cause {
+            text += &format!(": {error}");
+            cause = error.source();
+        }
+        if let Some(token) = &self.0.aws.session_token {
+            text = text.replace(token.reveal(), "…");
+        }
+        QueueError(text)
     }
 
     fn client(&self) -> &Client {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::FutureExt;
-use shared_core::{Timestamp, db::DbError, secrets::random_bytes, trace, trace::TraceId};
+use shared_core::{Timestamp, db::DbError, logging::panic_text, secrets::random_bytes, trace, trace::TraceId};
 use tracing::Instrument;
 
 use crate::{
@@ -190,7 +190,6 @@ fn random() -> f64 {
 
 /// A panic becomes a failed attempt with its line in the log, never a dead process.
 fn panicked(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("without a text"), "a job panicked");
+    tracing::error!(panic = panic_text(panic), "a job panicked");
     "the job broke off because of a fault of ours; its id leads to the log".to_owned()
 }

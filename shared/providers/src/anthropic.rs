@@ -8,7 +8,7 @@ mod wire;
 use async_trait::async_trait;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde_json::Value;
-use shared_core::ProviderName;
+use shared_core::{ProviderName, Secret};
 
 use crate::{
     Answer, ChatProvider, GenerationRequest, ProviderError,
@@ -39,7 +39,7 @@ pub(crate) struct Anthropic {
 }
 
 impl Anthropic {
-    pub(crate) fn new(connection: Connection, api_key: &str) -> Result<Self, ProviderError> {
+    pub(crate) fn new(connection: Connection, api_key: &Secret) -> Result<Self, ProviderError> {
         let header = HeaderName::from_static("x-api-key");
         let session = Session::with_key(connection, ProviderName::Anthropic, header, "", api_key)?;
         Ok(Self { session: session.with_header(HeaderName::from_static("anthropic-version"), API_VERSION) })

@@ -5,7 +5,7 @@ mod wire;
 
 use async_trait::async_trait;
 use reqwest::header::AUTHORIZATION;
-use shared_core::ProviderName;
+use shared_core::{ProviderName, Secret};
 
 use crate::{
     Answer, ChatProvider, GenerationRequest, ProviderError,
@@ -46,7 +46,11 @@ pub(crate) struct ChatCompletions {
 }
 
 impl ChatCompletions {
-    pub(crate) fn new(dialect: &'static Dialect, connection: Connection, api_key: &str) -> Result<Self, ProviderError> {
+    pub(crate) fn new(
+        dialect: &'static Dialect,
+        connection: Connection,
+        api_key: &Secret,
+    ) -> Result<Self, ProviderError> {
         let session = Session::with_key(connection, dialect.provider, AUTHORIZATION, "Bearer ", api_key)?;
         Ok(Self { dialect, session })
     }

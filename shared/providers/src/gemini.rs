@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::HeaderName;
 use serde_json::{Value, json};
-use shared_core::ProviderName;
+use shared_core::{ProviderName, Secret};
 
 use crate::{
     Answer, ChatProvider, GenerationRequest, ProviderError,
@@ -57,7 +57,7 @@ pub(crate) struct Gemini {
 
 impl Gemini {
     /// The key goes into a header, where no log of addresses shows it (defect V-08).
-    pub(crate) fn new(connection: Connection, api_key: &str) -> Result<Self, ProviderError> {
+    pub(crate) fn new(connection: Connection, api_key: &Secret) -> Result<Self, ProviderError> {
         let header = HeaderName::from_static("x-goog-api-key");
         Ok(Self { session: Session::with_key(connection, ProviderName::Gemini, header, "", api_key)? })
     }

@@ -13,7 +13,7 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use shared_core::{ProviderName, trace};
+use shared_core::{ProviderName, Secret, trace};
 
 use crate::{
     error::{ErrorClass, ProviderError},
@@ -133,7 +133,7 @@ impl<V: Vendor> Session<V> {
         provider: V,
         header: HeaderName,
         prefix: &str,
-        api_key: &str,
+        api_key: &Secret,
     ) -> Result<Self, ProviderError> {
         let key = ApiKey::new(api_key).ok_or_else(|| ProviderError::no_key(provider))?;
         let value = key.header(prefix).ok_or_else(|| ProviderError::unsendable_key(provider))?;
@@ -270,7 +270,8 @@ impl<V: Vendor> Session<V> {
         }
         let body = T::deserialize(&value)
             .map_err(|error| self.unusable(format!("answered {status} with JSON of an unknown shape: {error}")))?;
-        Ok(Answered { body, json: value, request_id: request_id(&reply.headers), duration: reply.duration })
+        let request_id = request_id(&reply.headers).map(|id| self.redact(&id));
+        Ok(Answered { body, json: value, request_id, duration: reply.duration })
     }
 
     /// The request failed before the head of an answer came.

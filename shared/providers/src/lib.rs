@@ -13,7 +13,7 @@
 //! use shared_providers::{Endpoints, GenerationOptions, GenerationRequest, Providers};
 //!
 //! let providers = Providers::new(Endpoints::default(), Duration::from_secs(240)); // once per process
-//! let openai = providers.connect(ProviderName::OpenAi, "sk-...")?;
+//! let openai = providers.connect(ProviderName::OpenAi, &"sk-...".into())?;
 //! let request = GenerationRequest {
 //!     model: "gpt-4.1".to_owned(),
 //!     prompt: "Answer in one word.".to_owned(),

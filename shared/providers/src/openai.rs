@@ -8,7 +8,7 @@ mod wire;
 use async_trait::async_trait;
 use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
-use shared_core::ProviderName;
+use shared_core::{ProviderName, Secret};
 
 use crate::{
     Answer, ChatProvider, GenerationRequest, ProviderError,
@@ -38,7 +38,7 @@ pub(crate) struct OpenAi {
 }
 
 impl OpenAi {
-    pub(crate) fn new(connection: Connection, api_key: &str) -> Result<Self, ProviderError> {
+    pub(crate) fn new(connection: Connection, api_key: &Secret) -> Result<Self, ProviderError> {
         Ok(Self { session: Session::with_key(connection, ProviderName::OpenAi, AUTHORIZATION, "Bearer ", api_key)? })
     }
 

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use shared_core::ProviderName;
+use shared_core::{ProviderName, Secret};
 
 use crate::{
     ChatProvider, Endpoints, ProviderError,
@@ -33,7 +33,7 @@ impl Providers {
     ///
     /// # Errors
     /// A `ProviderUnavailableError` when the key is blank or cannot be sent.
-    pub fn connect(&self, name: ProviderName, api_key: &str) -> Result<Box<dyn ChatProvider>, ProviderError> {
+    pub fn connect(&self, name: ProviderName, api_key: &Secret) -> Result<Box<dyn ChatProvider>, ProviderError> {
         let base_url = self.endpoints.base_url(name).to_owned();
         let connection = Connection { pool: Arc::clone(&self.pool), base_url, timeout: self.timeout };
         Ok(match name {

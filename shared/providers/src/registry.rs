@@ -59,7 +59,7 @@ impl Registry {
 
     /// Asks the vendor whether it accepts this key, before it is stored.
     pub async fn check_key(&self, name: ProviderName, key: &Secret) -> Result<(), ProviderError> {
-        self.providers.connect(name, key.reveal())?.check().await
+        self.providers.connect(name, key)?.check().await
     }
 
     /// Fails with `ModelNotSupportedError` when the vendor's list is known and lacks the model, and with
@@ -117,7 +117,7 @@ impl Registry {
 
     fn client(&self, name: ProviderName, stored_key: &str) -> Result<Box<dyn ChatProvider>, ProviderError> {
         let key = self.cipher.decrypt(stored_key).map_err(|error| ProviderError::unavailable(error.to_string()))?;
-        self.providers.connect(name, key.reveal())
+        self.providers.connect(name, &key)
     }
 }
 

@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use reqwest::header::AUTHORIZATION;
 use shared_core::{
+    Secret,
     config::Env,
     embeddings::{EmbeddingWork, Embeddings},
     settings::ServiceName,
@@ -56,7 +57,7 @@ impl VoyageAi {
     }
 
     /// One vector for each text, in the order of the texts, all of the same length.
-    pub async fn embed(&self, api_key: &str, work: &EmbeddingWork) -> Result<Embeddings, ProviderError> {
+    pub async fn embed(&self, api_key: &Secret, work: &EmbeddingWork) -> Result<Embeddings, ProviderError> {
         let session = self.session(api_key)?;
         let body = RequestBody { input: &work.inputs, model: work.model, input_type: work.input_type };
         let model = work.model.as_str();
@@ -70,7 +71,7 @@ impl VoyageAi {
         })
     }
 
-    fn session(&self, api_key: &str) -> Result<Session<ServiceName>, ProviderError> {
+    fn session(&self, api_key: &Secret) -> Result<Session<ServiceName>, ProviderError> {
         let (pool, base_url) = (Arc::clone(&self.pool), self.base_url.clone());
         let connection = Connection { pool, base_url, timeout: self.timeout };
         Session::with_key(connection, ServiceName::VoyageAi, AUTHORIZATION, "Bearer ", api_key)

@@ -166,6 +166,7 @@ async fn accounts(walk: &mut Walk, token: &str) {
     let key_id = id(&created["api_key"]);
     let name = json!({"name": "marker-name 2"});
     walk.signed_in("PUT /api/v1/api-keys/{id}", &key_id, token, &name, "api-key.renamed").await;
+    walk.signed_in("POST /api/v1/api-keys/{id}/rotate", &key_id, token, &nothing, "api-key.rotated").await;
     walk.signed_in("DELETE /api/v1/api-keys/{id}", &key_id, token, &nothing, "api-key.revoked").await;
 }
 

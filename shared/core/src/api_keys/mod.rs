@@ -2,12 +2,14 @@
 //! decision A-16).
 
 mod owned;
+mod rotation;
 mod store;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use owned::{ApiKeyEdit, ApiKeyError, NewApiKey, OwnedKey, create, revoke, update};
+pub use rotation::{PreviousKey, rotate};
 pub use store::{KeyStats, delete_of_user, find_owned, insert, list_owned, stats};
 
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     documents::Document,
     instant::Timestamp,
     limits::{self, Limit, LimitError, TooMany},
+    secret::Secret,
     secrets::{digest, random_bytes},
     users::{User, UserStatus},
 };
@@ -96,11 +99,20 @@ pub struct ApiKey {
     /// How many requests it may make in a minute, instead of what the installation says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<u32>,
+    /// What worked before the latest rotation, and until when it still does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_key: Option<PreviousKey>,
 }
 
 impl ApiKey {
     fn works_at(&self, now: Timestamp) -> bool {
         self.status == ApiKeyStatus::Active && self.expires_at.is_none_or(|end| end > now)
+    }
+
+    /// Whether the key with this digest opens what this row stands for.
+    fn opens_with(&self, digest: &str, now: Timestamp) -> bool {
+        let is_current = self.key_digest.as_deref() == Some(digest);
+        self.works_at(now) && (is_current || self.previous_key.as_ref().is_some_and(|key| key.opens_with(digest, now)))
     }
 }
 
@@ -108,8 +120,8 @@ impl ApiKey {
 pub const PREFIX_LENGTH: usize = 16;
 
 /// A fresh key: `api_` and 64 hex digits, 256 random bits.
-pub fn new_key() -> String {
-    format!("api_{}", hex::encode(random_bytes::<32>()))
+pub fn new_key() -> Secret {
+    Secret::new(format!("api_{}", hex::encode(random_bytes::<32>())))
 }
 
 /// A key that a call brought, with its owner.
@@ -145,7 +157,9 @@ pub async fn authenticate(db: &Db, key: &str) -> Result<Option<FoundKey>, DbErro
         None => find_imported(db, key, &key_digest).await?,
     };
     let now = Timestamp::now();
-    Ok(found.filter(|found| found.key.data.works_at(now) && found.owner.data.status == UserStatus::Active))
+    Ok(found.filter(|FoundKey { key, owner, .. }| {
+        key.data.opens_with(&key_digest, now) && owner.data.status == UserStatus::Active
+    }))
 }
 
 /// Counts one authorised call from this address, unless the key has made as many as it may: the limit of its own or else
@@ -188,8 +202,8 @@ fn is_well_formed(key: &str) -> bool {
 async fn find_imported(db: &Db, key: &str, key_digest: &str) -> Result<Option<FoundKey>, DbError> {
     for mut found in store::find_imported_by_prefix(db, &key[..PREFIX_LENGTH]).await? {
         let Some(hash) = found.key.data.key_hash.take() else { continue };
-        let candidate = key.to_owned();
-        let check = tokio::task::spawn_blocking(move || bcrypt::verify(candidate, &hash).unwrap_or(false));
+        let candidate = Secret::new(key);
+        let check = tokio::task::spawn_blocking(move || bcrypt::verify(candidate.reveal(), &hash).unwrap_or(false));
         if check.await.unwrap_or(false) {
             found.key.data.key_digest = Some(key_digest.to_owned());
             match db.write(vec![store::replace(&found.key)]).await {

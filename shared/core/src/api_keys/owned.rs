@@ -30,6 +30,12 @@ pub enum ApiKeyError {
     /// The caller owns no key with this id.
     #[error("you have no such API key")]
     NotFound,
+    /// The key was revoked or has expired, so it gets no new secret.
+    #[error("the API key was revoked or has expired, so it cannot be rotated")]
+    Ended,
+    /// Somebody else changed the key at the same time.
+    #[error("the API key was changed at the same time; try again")]
+    Stale,
     /// The store failed.
     #[error(transparent)]
     Db(#[from] DbError),
@@ -53,6 +59,8 @@ pub struct NewApiKey {
 pub struct ApiKeyEdit {
     /// New name.
     pub name: String,
+    /// New end; stays as it is, when absent.
+    pub expires_at: Option<Timestamp>,
     /// How many requests it may make in a minute from now on; as many as before, when absent.
     pub requests_per_minute: Option<u32>,
 }
@@ -63,13 +71,14 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
     let data = ApiKey {
         user_id: user_id.to_owned(),
         name: new.name,
-        key_prefix: plain[..PREFIX_LENGTH].to_owned(),
-        key_digest: Some(digest(&plain)),
+        key_prefix: plain.reveal()[..PREFIX_LENGTH].to_owned(),
+        key_digest: Some(digest(plain.reveal())),
         key_hash: None,
         scopes: new.scopes,
         status: ApiKeyStatus::Active,
         expires_at: new.expires_at,
         requests_per_minute: new.requests_per_minute,
+        previous_key: None,
     };
     let id = ids::new_id();
     let view = View::new()
@@ -80,7 +89,7 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
     let entry = audit::entry(Action::ApiKeyCreated).on(&id).after(view);
     db.write(vec![store::insert(&id, &data, now), entry.record()]).await?;
     let key = Document { id, data, revision: 0, created_at: now, updated_at: now };
-    Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, Secret::new(plain)))
+    Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, plain))
 }
 
 /// Changes a key; its scopes stay as they are.
@@ -91,7 +100,10 @@ pub async fn update(
     edit: &ApiKeyEdit,
     now: Timestamp,
 ) -> Result<OwnedKey, ApiKeyError> {
-    let view = View::new().withhold("name", &edit.name).keep("requestsPerMinute", edit.requests_per_minute);
+    let view = View::new()
+        .withhold("name", &edit.name)
+        .keep("expiresAt", edit.expires_at)
+        .keep("requestsPerMinute", edit.requests_per_minute);
     let entry = audit::entry(Action::ApiKeyUpdated).on(id).after(view);
     changed(db, vec![store::update(user_id, id, edit, now), entry.record()]).await
 }

@@ -18,7 +18,9 @@ const WITH_OWNER: &str = "SELECT k.id, k.data, k.revision, k.created_at, k.updat
     FROM api_keys k JOIN users u ON u.id = k.user_id";
 
 pub(super) async fn find_by_digest(db: &Db, digest: &str) -> Result<Option<FoundKey>, DbError> {
-    let rows = db.read(format!("{WITH_OWNER} WHERE k.key_digest = ?1"), params![digest]).await?;
+    // Each half is served by an index of its own.
+    let sql = format!("{WITH_OWNER} WHERE k.key_digest = ?1 OR k.previous_key_digest = ?1");
+    let rows = db.read(sql, params![digest]).await?;
     rows.first().map(found).transpose()
 }
 
@@ -89,16 +91,18 @@ pub async fn find_owned(db: &Db, user_id: &str, id: &str) -> Result<Option<Owned
     first_owned(&[db.read(sql, params![user_id, id]).await?])
 }
 
-/// Without a new limit a key keeps the one that it has.
+/// What the edit leaves out stays as it is.
 pub(super) fn update(user_id: &str, id: &str, edit: &ApiKeyEdit, now: Timestamp) -> Statement {
     let sql = format!(
-        "UPDATE api_keys SET revision = revision + 1, updated_at = ?4, data = CASE
-                WHEN ?5 IS NULL THEN json_set(data, '$.name', ?3)
-                ELSE json_set(data, '$.name', ?3, '$.requests_per_minute', ?5) END
+        "UPDATE api_keys SET revision = revision + 1, updated_at = ?4, data = json_patch(data, json_object(
+                'name', ?3,
+                'expires_at', COALESCE(?5, data ->> 'expires_at'),
+                'requests_per_minute', COALESCE(?6, data ->> 'requests_per_minute')))
         WHERE id = ?2 AND user_id = ?1 RETURNING {}",
         owned_columns()
     );
-    Statement::new(sql, params![user_id, id, &edit.name, now, edit.requests_per_minute]).expecting_one()
+    let params = params![user_id, id, &edit.name, now, edit.expires_at, edit.requests_per_minute];
+    Statement::new(sql, params).expecting_one()
 }
 
 /// A key that is revoked already keeps the time of its last change.

@@ -56,8 +56,10 @@ actions! {
     UserInvitationsExpired = "user.invitations-expired",
     /// An API key was made.
     ApiKeyCreated = "api-key.created",
-    /// An API key got another name or limit.
+    /// An API key got another name, end or limit.
     ApiKeyUpdated = "api-key.updated",
+    /// An API key got a new secret.
+    ApiKeyRotated = "api-key.rotated",
     /// An API key was taken back.
     ApiKeyRevoked = "api-key.revoked",
     /// A setting was made.

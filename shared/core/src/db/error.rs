@@ -1,5 +1,7 @@
 //! What can go wrong in the store, told apart by what a caller does about it.
 
+use crate::secret::without_values;
+
 /// A failed read or write.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -24,7 +26,7 @@ pub enum DbError {
     #[error("column \"{0}\" is missing or of another type")]
     Column(&'static str),
     /// A stored JSON document does not have the expected shape.
-    #[error("stored document in column \"{column}\" cannot be read: {source}")]
+    #[error("stored document in column \"{column}\" cannot be read: {}", without_values(.source))]
     Document {
         /// The column that holds the document.
         column: &'static str,

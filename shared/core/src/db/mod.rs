@@ -10,7 +10,7 @@ mod remote;
 mod schema;
 mod value;
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 pub use error::DbError;
 pub use value::{FromValue, Row, Rows, Value};
@@ -19,11 +19,18 @@ use crate::config::DatabaseConfig;
 use schema::Requirement;
 
 /// One SQL statement with its parameters, `?1` first.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Statement {
     sql: Cow<'static, str>,
     params: Vec<Value>,
     expects_one: bool,
+}
+
+/// Without the values, which may be anything.
+impl fmt::Debug for Statement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Statement").field("sql", &self.sql).field("params", &self.params.len()).finish()
+    }
 }
 
 impl Statement {

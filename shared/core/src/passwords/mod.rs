@@ -5,6 +5,8 @@ use argon2::{
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
 
+use crate::secret::Secret;
+
 /// 19 MiB, two passes, one lane: the first recommendation of the OWASP password storage guide.
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
@@ -43,15 +45,17 @@ pub fn is_common(password: &str) -> bool {
 }
 
 /// Hashes a password with a fresh salt; some ten milliseconds of work, so it runs where blocking is allowed.
-pub async fn hash(password: String) -> String {
-    blocking(move || hasher().hash_password(password.as_bytes()).expect("hashing has no failing input").to_string())
-        .await
+pub async fn hash(password: Secret) -> String {
+    blocking(move || {
+        hasher().hash_password(password.reveal().as_bytes()).expect("hashing has no failing input").to_string()
+    })
+    .await
 }
 
 /// Checks a password. Without a stored hash it costs the same work and is always wrong, so that accounts cannot be told
 /// apart by timing (defect A-10). Hashes are compared in constant time.
-pub async fn verify(password: String, stored: Option<String>) -> Verdict {
-    blocking(move || check(&password, stored.as_deref())).await
+pub async fn verify(password: Secret, stored: Option<String>) -> Verdict {
+    blocking(move || check(password.reveal(), stored.as_deref())).await
 }
 
 /// Runs exactly one password hash function, whatever is stored.

@@ -6,6 +6,8 @@ mod password;
 mod sign_in;
 mod store;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -23,6 +25,7 @@ use crate::{
     instant::Timestamp,
     limits::{self, LimitError, Take, TooMany},
     passwords,
+    secret::Secret,
     secrets::digest,
 };
 
@@ -74,7 +77,7 @@ impl UserStatus {
 }
 
 /// An account.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct User {
     /// Address in lower case; unique (defect A-11).
     pub email: String,
@@ -109,6 +112,13 @@ impl User {
             .withhold("email", &self.email)
             .withhold("name", &self.name)
             .withhold("profile", &self.profile)
+    }
+}
+
+/// Neither who it is nor what opens it.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User").field("role", &self.role).field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -201,7 +211,7 @@ pub async fn register_first_admin(
     db: &Db,
     email: &str,
     name: &str,
-    password: String,
+    password: Secret,
     now: Timestamp,
 ) -> Result<Document<User>, UserError> {
     if any_exists(db).await? {
@@ -229,8 +239,14 @@ pub async fn register_first_admin(
 
 /// Accepts an invitation: the account becomes active with this password, and the token is used up. `guess` is the attempt
 /// as the limit of its network address counts it.
-pub async fn activate(db: &Db, token: &str, password: String, guess: &Take, now: Timestamp) -> Result<User, UserError> {
-    let find = vec![store::by_invitation(&digest(token))];
+pub async fn activate(
+    db: &Db,
+    token: &Secret,
+    password: Secret,
+    guess: &Take,
+    now: Timestamp,
+) -> Result<User, UserError> {
+    let find = vec![store::by_invitation(&digest(token.reveal()))];
     let found = limits::write(db, std::slice::from_ref(guess), find, now).await?;
     let found = Document::<User>::first(&found[0])?.ok_or(UserError::InvalidInvitation)?;
     let is_open = found.data.invitation.as_ref().is_some_and(|invitation| invitation.expires_at > now);

@@ -3,12 +3,12 @@
 use super::{User, UserError, store};
 use crate::{
     audit::{self, Action, View},
-    config::Secret,
     db::{Db, DbError},
     documents::Document,
     instant::Timestamp,
     limits::{self, Limit, Take},
     passwords::{self, Verdict},
+    secret::Secret,
     secrets::{digest, random_bytes},
 };
 
@@ -32,8 +32,8 @@ pub struct PasswordReset {
 pub async fn change_password(
     db: &Db,
     user: Document<User>,
-    present: String,
-    new: String,
+    present: Secret,
+    new: Secret,
     now: Timestamp,
 ) -> Result<Document<User>, UserError> {
     let guess = Take::new("password", &user.id, 1, WRONG_PASSWORDS);
@@ -76,12 +76,12 @@ pub async fn open_reset(db: &Db, id: &str, take: &Take, now: Timestamp) -> Resul
 /// limit of its network address counts it.
 pub async fn reset_password(
     db: &Db,
-    token: &str,
-    password: String,
+    token: &Secret,
+    password: Secret,
     guess: &Take,
     now: Timestamp,
 ) -> Result<User, UserError> {
-    let find = vec![store::by_reset(&digest(token), now)];
+    let find = vec![store::by_reset(&digest(token.reveal()), now)];
     let found = limits::write(db, std::slice::from_ref(guess), find, now).await?;
     let found = Document::<User>::first(&found[0])?.ok_or(UserError::InvalidReset)?;
     let data = with_password(found.data, password).await;
@@ -96,7 +96,7 @@ pub async fn reset_password(
 }
 
 /// The account with another password, its sessions ended.
-async fn with_password(user: User, password: String) -> User {
+async fn with_password(user: User, password: Secret) -> User {
     let password_hash = Some(passwords::hash(password).await);
     User { password_hash, session_version: user.session_version + 1, ..user }
 }

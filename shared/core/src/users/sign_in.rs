@@ -8,6 +8,7 @@ use crate::{
     instant::Timestamp,
     limits::Take,
     passwords::{self, Verdict},
+    secret::Secret,
 };
 
 /// Failures in a row that lock an account.
@@ -35,7 +36,7 @@ pub enum SignInRefused {
 pub async fn sign_in(
     db: &Db,
     email: &str,
-    password: String,
+    password: Secret,
     guess: &Take,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
@@ -86,7 +87,7 @@ fn failed_sign_in(account_id: Option<&str>) -> Statement {
 async fn upgrade_hash(
     db: &Db,
     mut user: Document<User>,
-    password: String,
+    password: Secret,
     guess: &Take,
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {

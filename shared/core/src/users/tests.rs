@@ -114,7 +114,8 @@ async fn an_invitation_works_once_and_not_after_its_end() {
     let now = Timestamp::now();
     db.write(vec![insert("u1", &invited("token", now.plus_seconds(60)), now)]).await.unwrap();
     let refused = |outcome: Result<User, UserError>| matches!(outcome, Err(UserError::InvalidInvitation));
-    let activate = async |token: &str, now| activate(&db, token, PASSWORD.into(), &guess("10.0.0.1"), now).await;
+    let activate =
+        async |token: &str, now| activate(&db, &token.into(), PASSWORD.into(), &guess("10.0.0.1"), now).await;
     assert!(refused(activate("other", now).await));
     assert!(refused(activate("token", now.plus_seconds(61)).await));
     let user = activate("token", now).await.unwrap();

@@ -2,7 +2,6 @@
 
 use super::SigningKeys;
 use crate::{
-    config::Secret,
     db::{Db, DbError},
     instant::Timestamp,
     secrets::{Cipher, DecryptError},
@@ -44,16 +43,16 @@ pub enum DestinationError {
     Db(#[from] DbError),
 }
 
-/// Where a delivery goes now. `installation_key` (`WEBHOOK_SIGNATURE_KEY`) signs what has no secret of its own: imported
+/// Where a delivery goes now. `installation_keys` (`WEBHOOK_SIGNATURE_KEY`) sign what has no secret of its own: imported
 /// destinations, and tests of an address that is no active destination.
 pub async fn find_destination(
     db: &Db,
     cipher: &Cipher,
-    installation_key: &Secret,
+    installation_keys: &SigningKeys,
     recipient: Recipient<'_>,
     now: Timestamp,
 ) -> Result<Destination, DestinationError> {
-    let keys_of = |setting: &Setting| keys_of(setting, cipher, installation_key, now);
+    let keys_of = |setting: &Setting| keys_of(setting, cipher, installation_keys, now);
     match recipient {
         Recipient::Saved(id) => {
             let found = settings::find(db, id).await?.ok_or(DestinationError::Missing)?;
@@ -68,7 +67,7 @@ pub async fn find_destination(
         Recipient::Address(url) => {
             let keys = match settings::find_active_destination(db, url).await? {
                 Some(saved) => keys_of(&saved.data)?,
-                None => SigningKeys::single(installation_key.clone()),
+                None => installation_keys.clone(),
             };
             Ok(Destination { url: url.to_owned(), keys })
         }
@@ -78,19 +77,19 @@ pub async fn find_destination(
 fn keys_of(
     setting: &Setting,
     cipher: &Cipher,
-    installation_key: &Secret,
+    installation_keys: &SigningKeys,
     now: Timestamp,
 ) -> Result<SigningKeys, DecryptError> {
-    let open = |stored: &Option<String>| match stored {
-        Some(stored) => cipher.decrypt(stored),
-        None => Ok(installation_key.clone()),
-    };
-    let Setting::WebhookDestination { secret, previous_secret, previous_secret_expires_at, .. } = setting else {
-        return Ok(SigningKeys::single(installation_key.clone()));
+    let Setting::WebhookDestination { secret: Some(secret), previous_secret, previous_secret_expires_at, .. } = setting
+    else {
+        return Ok(installation_keys.clone());
     };
     let is_changing = previous_secret_expires_at.is_some_and(|expires_at| now < expires_at);
-    let previous = is_changing.then(|| open(previous_secret)).transpose()?;
-    Ok(SigningKeys { current: open(secret)?, previous })
+    let previous = is_changing.then(|| match previous_secret {
+        Some(stored) => cipher.decrypt(stored),
+        None => Ok(installation_keys.current.clone()),
+    });
+    Ok(SigningKeys { current: cipher.decrypt(secret)?, previous: previous.transpose()? })
 }
 
 #[cfg(test)]

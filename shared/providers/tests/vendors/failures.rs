@@ -331,19 +331,19 @@ async fn the_key_never_shows() {
 #[tokio::test]
 async fn what_cannot_work_fails_before_anything_is_sent() {
     let providers = Providers::new(endpoints("http://127.0.0.1:9"), SHORT);
-    let text = |name, key: &str| providers.connect(name, key).err().unwrap().to_string();
+    let text = |name, key: &str| providers.connect(name, &key.into()).err().unwrap().to_string();
     assert_eq!(text(ProviderName::OpenAi, " "), "ProviderUnavailableError: there is no API key for OpenAI");
     assert_eq!(
         text(ProviderName::Anthropic, "two\nlines"),
         "ProviderUnavailableError: the API key for Anthropic contains characters that cannot be sent"
     );
-    assert!(providers.connect(ProviderName::Ollama, "").is_ok());
+    assert!(providers.connect(ProviderName::Ollama, &"".into()).is_ok());
 }
 
 #[tokio::test]
 async fn names_are_as_asked_for() {
     let providers = Providers::new(endpoints("http://127.0.0.1:9"), SHORT);
     for (name, _) in VENDORS {
-        assert_eq!(providers.connect(name, KEY).unwrap().name(), name);
+        assert_eq!(providers.connect(name, &KEY.into()).unwrap().name(), name);
     }
 }

@@ -86,7 +86,7 @@ pub(crate) fn endpoints(url: &str) -> Endpoints {
 
 /// A vendor's client that gives up after `timeout`.
 pub(crate) fn client_within(url: &str, name: ProviderName, timeout: Duration) -> Box<dyn ChatProvider> {
-    Providers::new(endpoints(url), timeout).connect(name, KEY).expect("a vendor of this build")
+    Providers::new(endpoints(url), timeout).connect(name, &KEY.into()).expect("a vendor of this build")
 }
 
 /// A vendor's client with time enough.

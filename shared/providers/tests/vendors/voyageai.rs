@@ -36,7 +36,7 @@ fn client_within(vendor: &FakeVendor, timeout: Duration) -> VoyageAi {
 async fn answered_within(limit: Duration, reply: Reply, texts: &[&str]) -> Result<Embeddings, ProviderError> {
     let vendor = FakeVendor::start().await;
     vendor.on("POST", PATH, reply);
-    client_within(&vendor, limit).embed(KEY, &work(texts)).await
+    client_within(&vendor, limit).embed(&KEY.into(), &work(texts)).await
 }
 
 /// The answer to two texts.
@@ -58,14 +58,14 @@ async fn sends_the_contracts_body_with_the_key_as_bearer() {
     let vendor = FakeVendor::start().await;
     vendor.on("POST", PATH, voyageai::embedded_each(2));
     let client = client_within(&vendor, AMPLE);
-    client.embed(KEY, &work(&["a", "b"])).await.unwrap();
+    client.embed(&KEY.into(), &work(&["a", "b"])).await.unwrap();
     let one = EmbeddingWork {
         inputs: EmbeddingInputs::One("alone".to_owned()),
         input_type: Some(EmbeddingInputType::Document),
         model: EmbeddingModel::VoyageLaw2,
         webhook_destination_ids: Vec::new(),
     };
-    client.embed(KEY, &one).await.unwrap();
+    client.embed(&KEY.into(), &one).await.unwrap();
     let requests = vendor.requests_to("POST", PATH);
     assert_eq!(requests[0].json(), json!({"input": ["a", "b"], "model": "voyage-3.5"}));
     assert_eq!(
@@ -182,7 +182,7 @@ async fn a_broken_connection_is_transient() {
     }
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client = VoyageAi::new(&format!("http://{closed}"), AMPLE).unwrap();
-    let error = client.embed(KEY, &work(&["a"])).await.unwrap_err();
+    let error = client.embed(&KEY.into(), &work(&["a"])).await.unwrap_err();
     assert!(error.to_string().starts_with("ProviderUnavailableError: could not connect to Voyage AI at http://127"));
     assert!(error.is_transient());
 }
@@ -210,7 +210,7 @@ async fn calls_share_a_connection() {
     });
     let client = VoyageAi::new(&format!("http://{address}"), Duration::from_secs(5)).unwrap();
     for _ in 0..3 {
-        client.clone().embed(KEY, &work(&["a"])).await.unwrap();
+        client.clone().embed(&KEY.into(), &work(&["a"])).await.unwrap();
     }
     server.await.unwrap();
 }
@@ -237,7 +237,7 @@ async fn the_key_never_shows() {
 #[tokio::test]
 async fn what_cannot_work_fails_before_anything_is_sent() {
     let client = VoyageAi::new("http://127.0.0.1:9", SHORT).unwrap();
-    let text = async |key: &str| client.embed(key, &work(&["a"])).await.unwrap_err().to_string();
+    let text = async |key: &str| client.embed(&key.into(), &work(&["a"])).await.unwrap_err().to_string();
     assert_eq!(text(" ").await, "ProviderUnavailableError: there is no API key for Voyage AI");
     assert_eq!(
         text("two\nlines").await,
@@ -254,7 +254,7 @@ async fn the_address_is_configured() {
         load_from(env, |env| VoyageAi::read(env, AMPLE))
     };
     for value in [vendor.url(), format!("{}/", vendor.url()), format!("{}/v1/", vendor.url())] {
-        read(&value).unwrap().embed(KEY, &work(&["a"])).await.unwrap();
+        read(&value).unwrap().embed(&KEY.into(), &work(&["a"])).await.unwrap();
     }
     assert_eq!(vendor.requests_to("POST", PATH).len(), 3);
     assert!(read("").is_ok(), "the vendor's own address");

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    config::EncryptionKey,
+    config::{EncryptionKey, Secret},
     settings::{NewSetting, SettingEdit, SettingType},
     testing::database,
 };
@@ -50,7 +50,8 @@ impl Installation {
     }
 
     async fn find(&self, recipient: Recipient<'_>, now: Timestamp) -> Result<Destination, DestinationError> {
-        find_destination(&self.db, &self.cipher, &self.key, recipient, now).await
+        let installation_keys = SigningKeys::single(self.key.clone());
+        find_destination(&self.db, &self.cipher, &installation_keys, recipient, now).await
     }
 
     async fn keys(&self, id: &str, now: Timestamp) -> SigningKeys {
@@ -150,4 +151,19 @@ async fn a_secret_written_with_another_key_is_an_error_and_no_other_signature() 
     let other = Installation { cipher: Cipher::new(&EncryptionKey::new([8; 32])), ..installation };
     let found = other.find(Recipient::Saved(&id), other.now).await;
     assert!(matches!(found, Err(DestinationError::Secret(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn while_the_installations_key_is_replaced_both_sign_what_has_no_secret_of_its_own() {
+    let installation = Installation::new().await;
+    let imported = installation.import().await;
+    let keys = SigningKeys { current: Secret::new("the next key"), previous: Some(installation.key.clone()) };
+    let find = async |recipient| {
+        let found = find_destination(&installation.db, &installation.cipher, &keys, recipient, installation.now).await;
+        found.unwrap().keys
+    };
+    assert_eq!(find(Recipient::Saved(&imported)).await, keys);
+    assert_eq!(find(Recipient::Address("https://example.org")).await, keys);
+    installation.rotate(&imported, installation.now).await;
+    assert_eq!(find(Recipient::Saved(&imported)).await.previous, Some(keys.current.clone()));
 }
