@@ -20,6 +20,7 @@ mod openapi;
 mod prompts;
 mod provider_limits;
 mod providers;
+mod query_plans;
 mod round_trips;
 mod routes;
 mod settings;
