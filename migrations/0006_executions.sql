@@ -1,6 +1,7 @@
 CREATE TABLE executions (
-    id TEXT PRIMARY KEY,
-    data TEXT NOT NULL CHECK (json_valid(data)),
+    -- In the order of recording. It breaks ties in lists, and is how indexes lead to a row.
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
     revision INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
     updated_at TEXT NOT NULL,
@@ -15,10 +16,14 @@ CREATE TABLE executions (
     last_error TEXT,
     started_at TEXT,
     completed_at TEXT,
-    prompt_id TEXT GENERATED ALWAYS AS (json_extract(data, '$.prompt_id')) VIRTUAL,
-    provider TEXT GENERATED ALWAYS AS (json_extract(data, '$.provider')) VIRTUAL,
-    model TEXT GENERATED ALWAYS AS (json_extract(data, '$.model')) VIRTUAL,
-    starred INTEGER GENERATED ALWAYS AS (COALESCE(json_extract(data, '$.starred'), 0)) VIRTUAL
+    -- What lists filter by, as the document has it. No generated columns: SQLite opens the row to read one even when an
+    -- index has its value, and rewrites every index on one when anything in the document changes.
+    prompt_id TEXT,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    starred INTEGER NOT NULL DEFAULT 0,
+    -- The last of them, because what stands behind a long document is reached through it.
+    data TEXT NOT NULL CHECK (json_valid(data))
 );
 -- The waiting line of a provider, in the order in which it is served.
 CREATE INDEX executions_waiting ON executions (provider, priority, created_at, id)
@@ -26,14 +31,30 @@ CREATE INDEX executions_waiting ON executions (provider, priority, created_at, i
 -- The occupied places of a provider.
 CREATE INDEX executions_occupying ON executions (provider, dispatched_at) WHERE dispatched_at IS NOT NULL;
 CREATE INDEX executions_leases ON executions (lease_until) WHERE status = 'running';
-CREATE INDEX executions_created ON executions (created_at, id);
-CREATE INDEX executions_updated ON executions (updated_at, id);
-CREATE INDEX executions_started ON executions (started_at, id);
-CREATE INDEX executions_completed ON executions (completed_at, id);
-CREATE INDEX executions_status_created ON executions (status, created_at, id);
-CREATE INDEX executions_provider_created ON executions (provider, created_at, id);
-CREATE INDEX executions_prompt_created ON executions (prompt_id, created_at, id);
-CREATE INDEX executions_starred_created ON executions (starred, created_at, id) WHERE starred = 1;
+
+-- Lists, for each order: all executions, and those of one status, provider or prompt, or the starred ones. What a list is
+-- filtered by besides is compared in the index, which has it behind the order; rows are opened for one page only.
+-- `shared/core/src/executions/list.rs` says which index leads when several filters are given.
+CREATE INDEX executions_created ON executions (created_at, seq, starred);
+CREATE INDEX executions_status_created ON executions (status, created_at, seq, provider, starred);
+CREATE INDEX executions_provider_created ON executions (provider, created_at, seq, status, starred);
+CREATE INDEX executions_prompt_created ON executions (prompt_id, created_at, seq, provider, status, starred);
+CREATE INDEX executions_starred_created ON executions (starred, created_at, seq, status, provider, prompt_id) WHERE starred = 1;
+CREATE INDEX executions_updated ON executions (updated_at, seq, starred);
+CREATE INDEX executions_status_updated ON executions (status, updated_at, seq, provider, starred);
+CREATE INDEX executions_provider_updated ON executions (provider, updated_at, seq, status, starred);
+CREATE INDEX executions_prompt_updated ON executions (prompt_id, updated_at, seq, provider, status, starred);
+CREATE INDEX executions_starred_updated ON executions (starred, updated_at, seq, status, provider, prompt_id) WHERE starred = 1;
+CREATE INDEX executions_started ON executions (started_at, seq, starred);
+CREATE INDEX executions_status_started ON executions (status, started_at, seq, provider, starred);
+CREATE INDEX executions_provider_started ON executions (provider, started_at, seq, status, starred);
+CREATE INDEX executions_prompt_started ON executions (prompt_id, started_at, seq, provider, status, starred);
+CREATE INDEX executions_starred_started ON executions (starred, started_at, seq, status, provider, prompt_id) WHERE starred = 1;
+CREATE INDEX executions_completed ON executions (completed_at, seq, starred);
+CREATE INDEX executions_status_completed ON executions (status, completed_at, seq, provider, starred);
+CREATE INDEX executions_provider_completed ON executions (provider, completed_at, seq, status, starred);
+CREATE INDEX executions_prompt_completed ON executions (prompt_id, completed_at, seq, provider, status, starred);
+CREATE INDEX executions_starred_completed ON executions (starred, completed_at, seq, status, provider, prompt_id) WHERE starred = 1;
 
 -- How many executions there are by everything a list can be filtered by; any total is the sum of few rows.
 CREATE TABLE execution_counts (
@@ -52,7 +73,7 @@ BEGIN
     ON CONFLICT (prompt_id, provider, status, starred) DO UPDATE SET n = n + 1;
 END;
 
-CREATE TRIGGER executions_counted_over AFTER UPDATE ON executions
+CREATE TRIGGER executions_counted_over AFTER UPDATE OF status, starred ON executions
 WHEN OLD.status IS NOT NEW.status OR OLD.starred IS NOT NEW.starred
 BEGIN
     UPDATE execution_counts SET n = n - 1
@@ -70,7 +91,45 @@ BEGIN
         AND status = OLD.status AND starred = OLD.starred;
 END;
 
--- Token usage of completed executions by UTC hour (`2026-01-31T09`), provider and model.
+-- The same without the prompt: few rows, however many prompts there are. They follow what they sum up.
+CREATE TABLE execution_totals (
+    provider TEXT NOT NULL,
+    status TEXT NOT NULL,
+    starred INTEGER NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (provider, status, starred)
+);
+
+CREATE TRIGGER execution_counts_added AFTER INSERT ON execution_counts
+BEGIN
+    INSERT INTO execution_totals (provider, status, starred, n) VALUES (NEW.provider, NEW.status, NEW.starred, NEW.n)
+    ON CONFLICT (provider, status, starred) DO UPDATE SET n = n + excluded.n;
+END;
+
+CREATE TRIGGER execution_counts_changed AFTER UPDATE OF n ON execution_counts
+BEGIN
+    UPDATE execution_totals SET n = n + NEW.n - OLD.n
+    WHERE provider = NEW.provider AND status = NEW.status AND starred = NEW.starred;
+END;
+
+CREATE TRIGGER execution_counts_removed AFTER DELETE ON execution_counts
+BEGIN
+    UPDATE execution_totals SET n = n - OLD.n
+    WHERE provider = OLD.provider AND status = OLD.status AND starred = OLD.starred;
+END;
+
+-- Token usage of completed executions by UTC day (`2026-01-31`), provider and model.
+CREATE TABLE usage_daily (
+    day TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    model TEXT NOT NULL,
+    executions INTEGER NOT NULL,
+    input_tokens INTEGER NOT NULL,
+    output_tokens INTEGER NOT NULL,
+    PRIMARY KEY (day, provider, model)
+) WITHOUT ROWID;
+
+-- The same by UTC hour (`2026-01-31T09`).
 CREATE TABLE usage_hourly (
     hour TEXT NOT NULL,
     provider TEXT NOT NULL,
@@ -79,9 +138,9 @@ CREATE TABLE usage_hourly (
     input_tokens INTEGER NOT NULL,
     output_tokens INTEGER NOT NULL,
     PRIMARY KEY (hour, provider, model)
-);
+) WITHOUT ROWID;
 
-CREATE TRIGGER executions_usage AFTER UPDATE ON executions
+CREATE TRIGGER executions_usage AFTER UPDATE OF status ON executions
 WHEN NEW.status = 'completed' AND OLD.status IS NOT 'completed'
 BEGIN
     INSERT INTO usage_hourly (hour, provider, model, executions, input_tokens, output_tokens)
@@ -91,6 +150,16 @@ BEGIN
         COALESCE(json_extract(NEW.data, '$.output_tokens_used'), 0)
     )
     ON CONFLICT (hour, provider, model) DO UPDATE SET
+        executions = executions + 1,
+        input_tokens = input_tokens + excluded.input_tokens,
+        output_tokens = output_tokens + excluded.output_tokens;
+    INSERT INTO usage_daily (day, provider, model, executions, input_tokens, output_tokens)
+    VALUES (
+        substr(NEW.completed_at, 1, 10), NEW.provider, NEW.model, 1,
+        COALESCE(json_extract(NEW.data, '$.input_tokens_used'), 0),
+        COALESCE(json_extract(NEW.data, '$.output_tokens_used'), 0)
+    )
+    ON CONFLICT (day, provider, model) DO UPDATE SET
         executions = executions + 1,
         input_tokens = input_tokens + excluded.input_tokens,
         output_tokens = output_tokens + excluded.output_tokens;

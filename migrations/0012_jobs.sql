@@ -19,22 +19,57 @@ CREATE TABLE jobs (
     -- No generated column: a document may hold megabytes, and must not be opened to find its neighbours.
     type TEXT NOT NULL
 );
-CREATE INDEX jobs_newest ON jobs (created_at, id);
-CREATE INDEX jobs_changed ON jobs (updated_at, id);
+-- Lists, for each order: all jobs, and those of one status or type; the other filter is compared in the index.
+CREATE INDEX jobs_created ON jobs (created_at, id);
+CREATE INDEX jobs_status_created ON jobs (status, created_at, id, type);
+CREATE INDEX jobs_type_created ON jobs (type, created_at, id, status);
+CREATE INDEX jobs_updated ON jobs (updated_at, id);
+CREATE INDEX jobs_status_updated ON jobs (status, updated_at, id, type);
+CREATE INDEX jobs_type_updated ON jobs (type, updated_at, id, status);
 CREATE INDEX jobs_scheduled ON jobs (scheduled_at, id);
+CREATE INDEX jobs_status_scheduled ON jobs (status, scheduled_at, id, type);
+CREATE INDEX jobs_type_scheduled ON jobs (type, scheduled_at, id, status);
 CREATE INDEX jobs_started ON jobs (started_at, id);
+CREATE INDEX jobs_status_started ON jobs (status, started_at, id, type);
+CREATE INDEX jobs_type_started ON jobs (type, started_at, id, status);
 CREATE INDEX jobs_completed ON jobs (completed_at, id);
-CREATE INDEX jobs_of_status ON jobs (status, created_at, id);
-CREATE INDEX jobs_of_type ON jobs (type, created_at, id);
-CREATE INDEX jobs_of_type_and_status ON jobs (type, status, created_at, id);
+CREATE INDEX jobs_status_completed ON jobs (status, completed_at, id, type);
+CREATE INDEX jobs_type_completed ON jobs (type, completed_at, id, status);
 -- What can start, in the order in which it is served, and what may have lost its worker.
 CREATE INDEX jobs_waiting ON jobs (type, scheduled_at, id) WHERE status = 'pending';
 CREATE INDEX jobs_due ON jobs (type, next_retry_at, id) WHERE status = 'retrying';
 CREATE INDEX jobs_leases ON jobs (lease_until) WHERE status = 'running';
 
+-- How many jobs there are by everything a list can be filtered by.
+CREATE TABLE job_counts (
+    type TEXT NOT NULL,
+    status TEXT NOT NULL,
+    n INTEGER NOT NULL,
+    PRIMARY KEY (type, status)
+);
+
+CREATE TRIGGER jobs_counted_in AFTER INSERT ON jobs
+BEGIN
+    INSERT INTO job_counts (type, status, n) VALUES (NEW.type, NEW.status, 1)
+    ON CONFLICT (type, status) DO UPDATE SET n = n + 1;
+END;
+
+CREATE TRIGGER jobs_counted_over AFTER UPDATE OF status ON jobs
+WHEN OLD.status IS NOT NEW.status
+BEGIN
+    UPDATE job_counts SET n = n - 1 WHERE type = OLD.type AND status = OLD.status;
+    INSERT INTO job_counts (type, status, n) VALUES (NEW.type, NEW.status, 1)
+    ON CONFLICT (type, status) DO UPDATE SET n = n + 1;
+END;
+
+CREATE TRIGGER jobs_counted_out AFTER DELETE ON jobs
+BEGIN
+    UPDATE job_counts SET n = n - 1 WHERE type = OLD.type AND status = OLD.status;
+END;
+
 -- However an execution ends, each destination that it names gets one delivery: the job is written in the very statement
 -- that ends it, and what has ended does not end again. The id is a random UUID of version 4.
-CREATE TRIGGER executions_announced AFTER UPDATE ON executions
+CREATE TRIGGER executions_announced AFTER UPDATE OF status ON executions
 WHEN NEW.status IN ('completed', 'failed') AND OLD.status NOT IN ('completed', 'failed')
     AND json_type(NEW.data, '$.webhookDestinationIds') = 'array'
 BEGIN

@@ -17,7 +17,7 @@ SELECT completed_at, id, provider, model, COALESCE(json_extract(data, '$.input_t
 FROM executions WHERE status = 'completed';
 
 -- Fires when `executions_usage` does.
-CREATE TRIGGER executions_used AFTER UPDATE ON executions
+CREATE TRIGGER executions_used AFTER UPDATE OF status ON executions
 WHEN NEW.status = 'completed' AND OLD.status IS NOT 'completed'
 BEGIN
     INSERT INTO usage_events (completed_at, execution_id, provider, model, input_tokens, output_tokens)

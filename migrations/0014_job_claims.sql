@@ -11,12 +11,12 @@ DROP INDEX jobs_due;
 CREATE INDEX jobs_due ON jobs (type, COALESCE(next_retry_at, scheduled_at), id)
     WHERE status IN ('pending', 'retrying') AND announced_at IS NULL;
 CREATE INDEX jobs_announced ON jobs (announced_at) WHERE announced_at IS NOT NULL;
--- Few jobs run at once, and jobs_of_status finds them: the planner never chose this one.
+-- Few jobs run at once, and the lists of a status find them: the planner never chose this one.
 DROP INDEX jobs_leases;
 
 -- As before, and the deliveries belong to the trace of their execution.
 DROP TRIGGER executions_announced;
-CREATE TRIGGER executions_announced AFTER UPDATE ON executions
+CREATE TRIGGER executions_announced AFTER UPDATE OF status ON executions
 WHEN NEW.status IN ('completed', 'failed') AND OLD.status NOT IN ('completed', 'failed')
     AND json_type(NEW.data, '$.webhookDestinationIds') = 'array'
 BEGIN

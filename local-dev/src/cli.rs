@@ -158,6 +158,11 @@ pub enum Bench {
     /// Takes what `cargo dev package` made for this machine's architecture; what has not been packaged is built with
     /// the quick profile. Starts a system of its own, as `pipeline` does.
     Cold(ColdArgs),
+    /// The same operations with 10,000, 100,000 and a million executions stored, and how much slower they become
+    ///
+    /// Fills a fresh database file for each size and calls the functions on it, one request at a time. A million
+    /// executions take some minutes to make and about eight gigabytes in the temporary directory.
+    Scale(ScaleArgs),
 }
 
 /// Options that every benchmark has.
@@ -200,6 +205,27 @@ pub struct ColdArgs {
     /// Measures only this function; may be repeated
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Also writes the figures to FILE
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Options of `cargo dev bench scale`.
+#[derive(Debug, Clone, Args)]
+pub struct ScaleArgs {
+    /// Numbers of executions, separated by commas
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000],
+        value_parser = clap::value_parser!(u32).range(1_000..=20_000_000))]
+    pub sizes: Vec<u32>,
+    /// How often each operation is measured
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub samples: u32,
+    /// Uses an unoptimised build
+    #[arg(long)]
+    pub debug: bool,
+    /// Fails when a goal is missed
+    #[arg(long)]
+    pub check: bool,
     /// Also writes the figures to FILE
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
@@ -249,6 +275,8 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Admission(_) })));
         let cli = Cli::parse_from(["cargo dev", "bench", "cold", "--starts", "3", "--only", "migrate"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Cold(ColdArgs { starts: 3, .. }) })));
+        let cli = Cli::parse_from(["cargo dev", "bench", "scale", "--sizes", "1000,2000"]);
+        assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Scale(args) }) if args.sizes == [1000, 2000]));
         let cli = Cli::parse_from(["cargo dev", "infra", "check"]);
         assert!(matches!(cli.command, Some(Command::Infra { what: Infra::Check(_) })));
         let cli = Cli::parse_from(["cargo dev", "chaos", "--seed", "7", "--executions", "50"]);

@@ -17,6 +17,7 @@ async fn main() -> ExitCode {
         Some(Command::Bench { what: Bench::Pipeline(args) }) => bench::pipeline(args).await,
         Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
         Some(Command::Bench { what: Bench::Cold(args) }) => bench::cold(args).await,
+        Some(Command::Bench { what: Bench::Scale(args) }) => bench::scale(args).await,
         Some(Command::Chaos(args)) => chaos::command(args).await,
         Some(Command::Fuzz { what: None, requests }) => fuzz::command(requests).await,
         Some(Command::Fuzz { what: Some(Fuzz::Parsers(args)), .. }) => fuzz::parsers(&args),

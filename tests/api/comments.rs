@@ -20,8 +20,8 @@ async fn execution(app: &TestApp, status: &str, input: &str, result: Option<&str
     if let Some(result) = result {
         data["result"] = json!(result);
     }
-    let sql = "INSERT INTO executions (id, data, status, created_at, updated_at)
-        VALUES (?1, ?2, ?3, '2026-01-31T09:15:00.042Z', '2026-01-31T09:15:00.042Z')";
+    let sql = "INSERT INTO executions (id, data, provider, model, status, created_at, updated_at)
+        VALUES (?1, ?2, ?2 ->> 'provider', ?2 ->> 'model', ?3, '2026-01-31T09:15:00.042Z', '2026-01-31T09:15:00.042Z')";
     app.db.write(vec![Statement::new(sql, params![&id, data.to_string(), status])]).await.expect("the row is new");
     id
 }

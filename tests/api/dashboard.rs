@@ -18,7 +18,8 @@ async fn completed(app: &TestApp, instant: &str, provider: &str, model: &str, to
     let id = shared_core::ids::new_id();
     let data = json!({"provider": provider, "model": model, "origin": "app", "user_input": "",
         "input_tokens_used": tokens.0, "output_tokens_used": tokens.1});
-    let insert = "INSERT INTO executions (id, data, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)";
+    let insert = "INSERT INTO executions (id, data, provider, model, created_at, updated_at)
+        VALUES (?1, ?2, ?2 ->> 'provider', ?2 ->> 'model', ?3, ?3)";
     let finish = "UPDATE executions SET status = 'completed', completed_at = ?2, updated_at = ?2 WHERE id = ?1";
     let insert = Statement::new(insert, params![&id, data.to_string(), instant]);
     app.db.write(vec![insert, Statement::new(finish, params![&id, instant])]).await.expect("the id is new");
@@ -190,11 +191,11 @@ async fn bounds_are_instants_or_days_and_nothing_else() {
 #[tokio::test]
 async fn a_failure_can_be_read_by_clients() {
     let (app, token) = TestApp::with_admin().await;
-    app.db.write(vec![Statement::new("ALTER TABLE usage_hourly RENAME TO elsewhere", params![])]).await.unwrap();
+    app.db.write(vec![Statement::new("ALTER TABLE usage_events RENAME TO elsewhere", params![])]).await.unwrap();
     let answer = app.get("/api/v1/dashboard/stats", &token).send().await;
     assert_eq!(answer.status.as_u16(), 500);
     let body = answer.json();
     assert_eq!((&body["success"], &body["err"]), (&json!(false), &json!(true)));
     assert!(body["error"].is_string() && body["data"]["error"].is_string() && body["data"]["message"].is_string());
-    assert!(!answer.text.contains("usage_hourly"), "causes stay in the log");
+    assert!(!answer.text.contains("usage_events"), "causes stay in the log");
 }

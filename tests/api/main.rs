@@ -22,6 +22,7 @@ mod passwords;
 mod prompts;
 mod provider_limits;
 mod providers;
+mod query_plans;
 mod round_trips;
 mod routes;
 mod secrets;

@@ -232,12 +232,17 @@ async fn a_spoiled_sum_of_usage_is_named_in_the_log_and_repaired() {
         "INSERT INTO usage_hourly VALUES ('2026-01-31T09', 'ollama', 'm', 1, 3, 4), ('2026-05-31T09', 'openai', 'n', 1, 1, 9)",
     )
     .await;
+    write(
+        &app,
+        "INSERT INTO usage_daily VALUES ('2026-01-31', 'ollama', 'm', 1, 3, 4), ('2026-05-31', 'openai', 'n', 1, 1, 1)",
+    )
+    .await;
     let log = CaughtLog::start();
     let rounds = [round(&app, Timestamp::now()).await.repaired, round(&app, Timestamp::now()).await.repaired];
     assert_eq!(rounds, [0, 1], "a day with usage each");
     let lines = log.take();
     assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((&lines[0]["level"], &lines[0]["table"]), (&json!("WARN"), &json!("usage_hourly")));
+    assert_eq!((&lines[0]["level"], &lines[0]["table"]), (&json!("WARN"), &json!("usage")));
     assert_eq!(lines[0]["named"], "2026-05-31T09 openai n: output tokens kept 9, counted 1");
     let stats = app.get("/api/v1/dashboard/stats", &token).send().await.json();
     assert_eq!(stats["data"]["totalTokensUsed"], 9, "what the dashboard shows is right again");

@@ -9,8 +9,8 @@ use crate::Maintenance;
 
 /// Cursor over the prompts; holds the one that was looked at last.
 const PROMPTS: &str = "execution-counts";
-/// Cursor over the hours; holds the next one.
-const HOURS: &str = "usage-hourly";
+/// Cursor over the days; holds what comes right after the one that was looked at last.
+const DAYS: &str = "usage";
 /// How many prompts one round looks at while the total does not agree.
 const MOST_PROMPTS: usize = 50;
 /// How many differences one line of the log names.
@@ -39,23 +39,23 @@ impl Maintenance {
         Ok(repaired)
     }
 
-    /// Looks at the sums of the next hours.
+    /// Looks at the sums of the next day.
     pub(crate) async fn check_usage(&self) -> Result<usize, DbError> {
         let db = &self.db;
-        let position = cursors::find(db, HOURS).await?.unwrap_or_default();
-        let hours = match usage::hours_from(db, &position).await? {
-            Some(hours) => hours,
+        let position = cursors::find(db, DAYS).await?.unwrap_or_default();
+        let day = match usage::day_from(db, &position).await? {
+            Some(day) => day,
             // The end: from the beginning again.
-            None => match usage::hours_from(db, "").await? {
-                Some(hours) => hours,
+            None => match usage::day_from(db, "").await? {
+                Some(day) => day,
                 None => return Ok(0),
             },
         };
-        cursors::move_to(db, HOURS, &hours.until).await?;
-        let differences = usage::usage_differences(db, &hours).await?;
+        cursors::move_to(db, DAYS, &format!("{day}~")).await?;
+        let differences = usage::usage_differences(db, &day).await?;
         if !differences.is_empty() {
-            warn("usage_hourly", &format!("{} to {}", hours.from, hours.until), &differences);
-            usage::sum_up(db, &hours).await?;
+            warn("usage", &day, &differences);
+            usage::sum_up(db, &day).await?;
         }
         Ok(differences.len())
     }

@@ -4,24 +4,21 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use axum::{body::Bytes, http::Request};
+use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::{
+    alone::{Alone, CALL_LIMIT, REGISTER},
     figures::{Percentiles, reached, rounded},
     system::cores,
 };
 use crate::{
-    api::{EMAIL, PASSWORD},
     build::{Profile, build_functions, workspace_root},
     cli::ColdArgs,
-    gateway::event_for,
     host::Host,
-    invoke::Invoker,
     openapi::DOCUMENT_PATH,
     package::{Arch, Package, existing},
     report::Reporter,
@@ -31,10 +28,6 @@ use crate::{
 
 /// For API functions, against a local file.
 const GOAL_FIRST_POLL_MS: f64 = 5.0;
-/// Makes the first account, whose token the measured requests carry.
-const REGISTER: &str = "/api/v1/auth/register-first-admin";
-/// Far above what any call takes.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
 
 /// What was measured of one function.
 #[derive(Debug, Default)]
@@ -64,13 +57,13 @@ pub async fn cold(args: ColdArgs) -> Result<()> {
     let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
     let functions = functions_alone(&template, dir.path(), &programs)?;
     let host = Host::new(functions, dir.path(), &Reporter::silent())?;
-    let system = System { template: &template, host: &host };
-    let token = system.set_up().await?;
+    let alone = Alone { template: &template, host: &host };
+    let token = alone.set_up().await?;
     let mut all = BTreeMap::new();
     for name in names {
         println!("Starting {name} {} times", args.starts);
         let path = first_request(&document, &template, name);
-        let mut figures = system.measure(name, path, &token, args.starts).await?;
+        let mut figures = measure(&alone, name, path, &token, args.starts).await?;
         figures.package_bytes = packages.get(name).map(sizes).transpose()?;
         all.insert(name, figures);
     }
@@ -117,60 +110,30 @@ async fn programs(
     Ok(programs)
 }
 
-/// The functions over a fresh database.
-struct System<'a> {
-    template: &'a Template,
-    host: &'a Host,
-}
-
-impl System<'_> {
-    /// Migrates the database and makes the first account; gives its token.
-    async fn set_up(&self) -> Result<String> {
-        self.host.invoke(MIGRATE, "{}".into(), CALL_LIMIT).await.context("the migration failed")?;
-        let admin = json!({ "email": EMAIL, "name": "Admin", "password": PASSWORD });
-        let request = Request::post(REGISTER).header("content-type", "application/json");
-        let (function, event) = self.event(request, admin.to_string().as_bytes())?;
-        let answer = self.host.invoke(&function, event, CALL_LIMIT).await.context("no account could be made")?;
-        let answer: Value = serde_json::from_slice(&answer).context("the answer is no JSON")?;
-        let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
-        let token = body["data"]["token"].as_str().with_context(|| format!("no token in the answer {answer}"))?;
-        Ok(token.to_owned())
-    }
-
-    async fn measure(&self, function: &str, path: Option<String>, token: &str, starts: u32) -> Result<Figures> {
-        let mut figures = Figures { first_request: path, ..Figures::default() };
-        // The first start only brings the program into memory.
-        for start in 0..=starts {
-            let payload = match &figures.first_request {
-                None => None,
-                Some(path) => {
-                    let request = Request::get(path).header("authorization", format!("Bearer {token}"));
-                    Some(self.event(request, b"")?.1)
-                }
-            };
-            let cold = self.host.cold_start(function, payload, CALL_LIMIT).await;
-            let cold = cold.with_context(|| format!("{function} did not start"))?;
-            if let Some((_, answer)) = &cold.first_answer {
-                check(answer).with_context(|| format!("the first request of {function}"))?;
+async fn measure(alone: &Alone<'_>, function: &str, path: Option<String>, token: &str, starts: u32) -> Result<Figures> {
+    let mut figures = Figures { first_request: path, ..Figures::default() };
+    // The first start only brings the program into memory.
+    for start in 0..=starts {
+        let payload = match &figures.first_request {
+            None => None,
+            Some(path) => {
+                let request = Request::get(path).header("authorization", format!("Bearer {token}"));
+                Some(alone.event(request, b"")?.1)
             }
-            if start == 0 {
-                continue;
-            }
-            figures.first_poll.push(cold.to_first_poll.as_secs_f64() * 1000.0);
-            figures.first_answer.extend(cold.first_answer.map(|(after, _)| after.as_secs_f64() * 1000.0));
-            figures.resident_bytes = figures.resident_bytes.max(cold.resident_bytes);
+        };
+        let cold = alone.host.cold_start(function, payload, CALL_LIMIT).await;
+        let cold = cold.with_context(|| format!("{function} did not start"))?;
+        if let Some((_, answer)) = &cold.first_answer {
+            check(answer).with_context(|| format!("the first request of {function}"))?;
         }
-        Ok(figures)
+        if start == 0 {
+            continue;
+        }
+        figures.first_poll.push(cold.to_first_poll.as_secs_f64() * 1000.0);
+        figures.first_answer.extend(cold.first_answer.map(|(after, _)| after.as_secs_f64() * 1000.0));
+        figures.resident_bytes = figures.resident_bytes.max(cold.resident_bytes);
     }
-
-    /// The event of a request, and the function that gets it.
-    fn event(&self, request: axum::http::request::Builder, body: &[u8]) -> Result<(String, Bytes)> {
-        let (parts, ()) = request.header("host", "localhost").body(())?.into_parts();
-        let path = parts.uri.path().to_owned();
-        let event = event_for(self.template, &parts, &path, body, 80);
-        let (function, event) = event.with_context(|| format!("the template has no route for {path}"))?;
-        Ok((function, event.into()))
-    }
+    Ok(figures)
 }
 
 /// The first operation of a function that needs no parameter, so that it reads from the database and succeeds.

@@ -193,8 +193,9 @@ mod tests {
         db.write(vec![Statement::new(sql, params![])]).await.unwrap();
     }
 
-    const INSERT: &str = r#"INSERT INTO executions (id, created_at, updated_at, data) VALUES ('e', '2026-01-01T00:00:00.000Z',
-        '2026-01-01T00:00:00.000Z', '{"provider": "ollama", "model": "m", "webhookDestinationIds": ["d"]}')"#;
+    const INSERT: &str = r#"INSERT INTO executions (id, created_at, updated_at, provider, model, data)
+        VALUES ('e', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', 'ollama', 'm',
+            '{"provider": "ollama", "model": "m", "webhookDestinationIds": ["d"]}')"#;
     const COMPLETE: &str = r#"UPDATE executions SET status = 'completed', attempt = 1,
         completed_at = '2026-01-01T00:00:01.000Z', data = json_patch(data, '{"result": "x", "input_tokens_used": 3}')"#;
 

@@ -163,8 +163,8 @@ mod tests {
         assert!(!progress.is_done());
         for (sql, is_done) in [
             (
-                "INSERT INTO executions (id, created_at, updated_at, data) VALUES ('e', '', '',
-                    '{\"provider\": \"ollama\", \"model\": \"m\", \"webhookDestinationIds\": [\"d\"]}')",
+                "INSERT INTO executions (id, created_at, updated_at, provider, model, data) VALUES ('e', '', '',
+                    'ollama', 'm', '{\"provider\": \"ollama\", \"model\": \"m\", \"webhookDestinationIds\": [\"d\"]}')",
                 false,
             ),
             ("UPDATE executions SET status = 'failed'", false),

@@ -8,7 +8,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     db::{Db, DbError, Row, Rows, Statement, Value},
     instant::Timestamp,
-    pagination::{Page, PageRequest},
+    pagination::{Direction, Page, PageRequest},
     params,
 };
 
@@ -140,6 +140,15 @@ impl Collection {
     /// Deletes a document; the answer's `affected` tells whether it was there.
     pub fn delete(&self, id: &str) -> Statement {
         Statement::new(format!("DELETE FROM {} WHERE id = ?1", self.table), params![id])
+    }
+}
+
+/// The text of an `ORDER BY`: the id breaks ties, except among names, which are unique.
+pub(crate) fn ordering(column: &'static str, direction: Direction) -> String {
+    let direction = direction.sql();
+    match column {
+        "name" => format!("name {direction}"),
+        _ => format!("{column} {direction}, id {direction}"),
     }
 }
 

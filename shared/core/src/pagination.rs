@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::db::{Db, DbError, Row, Statement};
+
 /// Page size when the caller names none.
 pub const DEFAULT_LIMIT: u32 = 10;
 /// Largest page size (decision R-06).
@@ -20,6 +22,69 @@ impl PageRequest {
     /// How many entries come before this page.
     pub fn offset(self) -> i64 {
         (i64::from(self.page) - 1) * i64::from(self.limit)
+    }
+}
+
+/// Up to so many entries are skipped without asking first how many there are.
+const NEAR: i64 = 10_000;
+
+/// Consecutive entries of a list, seen from its beginning or from its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// How many entries.
+    pub limit: u32,
+    /// How many come before them, on the side they are seen from.
+    pub offset: i64,
+    is_from_end: bool,
+}
+
+impl Stretch {
+    /// The direction in which to walk to it.
+    pub fn direction(self, asked: Direction) -> Direction {
+        match (self.is_from_end, asked) {
+            (false, asked) => asked,
+            (true, Direction::Ascending) => Direction::Descending,
+            (true, Direction::Descending) => Direction::Ascending,
+        }
+    }
+}
+
+impl PageRequest {
+    /// The page seen from the beginning.
+    pub fn stretch(self) -> Stretch {
+        Stretch { limit: self.limit, offset: self.offset(), is_from_end: false }
+    }
+
+    /// The page seen from where fewer entries lie before it.
+    fn nearest_stretch(self, total: u64) -> Stretch {
+        let behind = i64::try_from(total).unwrap_or(i64::MAX) - self.offset();
+        let limit = behind.clamp(0, i64::from(self.limit));
+        let offset_from_end = behind - limit;
+        match u32::try_from(limit) {
+            Ok(limit) if offset_from_end < self.offset() => {
+                Stretch { limit, offset: offset_from_end.max(0), is_from_end: true }
+            }
+            _ => self.stretch(),
+        }
+    }
+
+    /// Counts a list and reads this page of it, in one round trip. A page far inside is counted first and then read from
+    /// the end that is nearer: what lies before it has to be walked through.
+    pub async fn read(
+        self,
+        db: &Db,
+        count: Statement,
+        select: impl Fn(Stretch) -> Statement,
+    ) -> Result<(u64, Vec<Row>), DbError> {
+        let total_in = |row: Option<&Row>| row.map_or(Ok(0), |row| row.get("n"));
+        if self.offset() <= NEAR {
+            let mut answers = db.read_many(vec![count, select(self.stretch())]).await?;
+            let rows = answers.pop().unwrap_or_default().rows;
+            return Ok((total_in(answers.first().and_then(|answer| answer.first()))?, rows));
+        }
+        let total = total_in(db.read_many(vec![count]).await?.first().and_then(|answer| answer.first()))?;
+        let rows = db.read_many(vec![select(self.nearest_stretch(total))]).await?.pop().unwrap_or_default().rows;
+        Ok((total, rows))
     }
 }
 
@@ -95,6 +160,21 @@ impl<T> Page<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_is_reached_from_the_nearer_end() {
+        let stretch = |page, limit| {
+            let stretch = PageRequest { page, limit }.nearest_stretch(95);
+            (stretch.limit, stretch.offset, stretch.is_from_end)
+        };
+        assert_eq!(stretch(1, 10), (10, 0, false));
+        assert_eq!(stretch(5, 10), (10, 40, false), "40 before it, 45 behind it");
+        assert_eq!(stretch(6, 10), (10, 35, true));
+        assert_eq!(stretch(9, 10), (10, 5, true));
+        assert_eq!(stretch(10, 10), (5, 0, true), "the last one is not full");
+        assert_eq!(stretch(11, 10), (0, 0, true), "nothing is past the end");
+        assert_eq!(stretch(1, 1000), (1000, 0, false));
+    }
 
     #[test]
     fn a_page_past_the_end_keeps_its_number() {

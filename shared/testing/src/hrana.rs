@@ -24,7 +24,7 @@ mod streams;
 mod wire;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     net::SocketAddr,
     path::PathBuf,
     sync::{
@@ -67,6 +67,7 @@ struct State {
     streams: Mutex<Streams>,
     requests: AtomicUsize,
     connections: AtomicUsize,
+    statements: Mutex<BTreeSet<String>>,
 }
 
 /// The running server. Dropping it closes every connection and stream; the file stays.
@@ -91,6 +92,7 @@ impl HranaServer {
             streams: Mutex::default(),
             requests: AtomicUsize::default(),
             connections: AtomicUsize::default(),
+            statements: Mutex::default(),
         });
         let (runtime, address) = serve(Arc::clone(&state), SocketAddr::from(([127, 0, 0, 1], 0))).await;
         Self { state, address, runtime: Some(runtime) }
@@ -151,6 +153,11 @@ impl HranaServer {
     /// How many TCP connections were opened.
     pub fn connections(&self) -> usize {
         self.state.connections.load(Ordering::SeqCst)
+    }
+
+    /// Every SQL text that was sent to be executed, each once.
+    pub fn statements(&self) -> BTreeSet<String> {
+        lock(&self.state.statements).clone()
     }
 
     fn schedule(&self, count: usize, fault: Fault) {

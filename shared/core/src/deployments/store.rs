@@ -3,7 +3,7 @@
 use super::Deployment;
 use crate::{
     db::{Db, DbError, Statement},
-    documents::{Collection, Document, Filter, to_json},
+    documents::{Collection, Document, Filter, ordering, to_json},
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
@@ -52,8 +52,7 @@ pub async fn list(
         DeploymentOrder::Created => "created_at",
         DeploymentOrder::Updated => "updated_at",
     };
-    let direction = direction.sql();
-    let order = format!("{column} {direction}, id {direction}");
+    let order = ordering(column, direction);
     DEPLOYMENTS.page(db, containing(search), &order, page).await
 }
 

@@ -3,7 +3,7 @@
 use super::EmbeddingDeployment;
 use crate::{
     db::{Db, DbError, Statement},
-    documents::{Collection, Document, Filter},
+    documents::{Collection, Document, Filter, ordering},
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
@@ -49,8 +49,7 @@ pub async fn list(
         EmbeddingOrder::Created => "created_at",
         EmbeddingOrder::Updated => "updated_at",
     };
-    let direction = direction.sql();
-    let order = format!("{column} {direction}, id {direction}");
+    let order = ordering(column, direction);
     EMBEDDINGS.page(db, containing(search), &order, page).await
 }
 

@@ -35,7 +35,7 @@ impl fmt::Display for CountDifference {
 
 /// Whether the sum of all counters is the number of executions.
 pub async fn total_agrees(db: &Db) -> Result<bool, DbError> {
-    let sql = "SELECT (SELECT COALESCE(sum(n), 0) FROM execution_counts) = (SELECT count(*) FROM executions) AS agrees";
+    let sql = "SELECT (SELECT COALESCE(sum(n), 0) FROM execution_totals) = (SELECT count(*) FROM executions) AS agrees";
     db.read(sql, params![]).await?.first().map_or(Ok(true), |row| row.get("agrees"))
 }
 
@@ -89,11 +89,4 @@ pub async fn recount(db: &Db, prompt_id: &str) -> Result<(), DbError> {
 /// The id as the counters have it and as the executions have it: direct text has none there.
 fn both(prompt_id: &str) -> Vec<Value> {
     params![prompt_id, (!prompt_id.is_empty()).then_some(prompt_id)]
-}
-
-/// How the database compares, for the test that only the prompt's own rows are read.
-#[cfg(test)]
-pub(super) async fn plan(db: &Db) -> Result<Vec<String>, DbError> {
-    let rows = db.read(format!("EXPLAIN QUERY PLAN {DIFFERENCES}"), both("prompt")).await?.rows;
-    rows.iter().map(|row| row.get("detail")).collect()
 }

@@ -8,6 +8,7 @@ mod counters;
 mod create;
 mod erase;
 mod group_run;
+mod list;
 mod outcome;
 pub mod pipeline;
 mod prepare;
@@ -22,12 +23,11 @@ pub use counters::{CountDifference, count_differences, prompt_after, recount, to
 pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
 pub use erase::{EraseError, erase};
 pub use group_run::create_group_run;
+pub use list::{CsvRow, ExecutionFilter, ExecutionOrder, csv_rows, list};
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};
 pub use provider_call::{ProviderCall, TokenUsage};
-pub use store::{
-    CsvRow, ExecutionFilter, ExecutionOrder, Stats, csv_rows, delete_ended, find, list, stats, update_fields,
-};
+pub use store::{Stats, delete_ended, find, stats, update_fields};
 
 use crate::{instant::Timestamp, provider_name::ProviderName};
 

@@ -196,21 +196,16 @@ pub async fn find_waiting_provider(db: &Db, id: &str) -> Result<Option<ProviderN
 
 /// The providers that have executions in line.
 pub async fn providers_with_waiting(db: &Db) -> Result<Vec<ProviderName>, DbError> {
-    let sql = "SELECT DISTINCT provider FROM executions WHERE status = 'pending' AND dispatched_at IS NULL";
-    db.read(sql, params![]).await?.rows.iter().map(provider_of).collect()
+    let sql = "SELECT value AS provider FROM json_each(?1) WHERE EXISTS (
+        SELECT 1 FROM executions INDEXED BY executions_waiting
+        WHERE provider = value AND status = 'pending' AND dispatched_at IS NULL)";
+    let providers = to_json(&ProviderName::ALL.map(ProviderName::as_str));
+    db.read(sql, params![providers]).await?.rows.iter().map(provider_of).collect()
 }
 
-/// Cancelled executions whose worker died before it noticed. The plus keeps the planner away from the index that leads to
-/// all that have ever ended.
-const ABANDONED: &str = "SELECT id FROM executions
-    WHERE dispatched_at IS NOT NULL AND lease_until < ?1 AND +status IN ('completed', 'failed')";
-
-/// How the database finds them, for the test that it does not walk through all that have ended.
-#[cfg(test)]
-pub(super) async fn abandoned_plan(db: &Db) -> Result<Vec<String>, DbError> {
-    let plan = db.read(format!("EXPLAIN QUERY PLAN {ABANDONED}"), params![Timestamp::now()]).await?;
-    plan.rows.iter().map(|row| row.get("detail")).collect()
-}
+/// Cancelled executions whose worker died before it noticed.
+const ABANDONED: &str = "SELECT id FROM executions INDEXED BY executions_occupying
+    WHERE dispatched_at IS NOT NULL AND lease_until < ?1 AND status IN ('completed', 'failed')";
 
 /// Finds what got stuck: leases that ran out and announcements that led to nothing. At most `limit` of each kind.
 pub async fn recover(
@@ -223,17 +218,20 @@ pub async fn recover(
     let requeue =
         "UPDATE executions SET status = 'pending', dispatched_at = NULL, lease_until = NULL, started_at = NULL,
             last_error = 'the worker went silent', next_attempt_at = NULL, updated_at = ?1
-        WHERE id IN (SELECT id FROM executions WHERE status = 'running' AND lease_until < ?1 AND attempt < ?2 LIMIT ?3)
+        WHERE id IN (SELECT id FROM executions INDEXED BY executions_leases
+            WHERE status = 'running' AND lease_until < ?1 AND attempt < ?2 LIMIT ?3)
         RETURNING id";
     let give_up = "UPDATE executions SET status = 'failed', dispatched_at = NULL, lease_until = NULL,
             completed_at = ?1, updated_at = ?1, data = json_set(data, '$.error_message',
                 'Execution interrupted: its worker stopped, and no attempts are left')
-        WHERE id IN (SELECT id FROM executions WHERE status = 'running' AND lease_until < ?1 AND attempt >= ?2 LIMIT ?3)
+        WHERE id IN (SELECT id FROM executions INDEXED BY executions_leases
+            WHERE status = 'running' AND lease_until < ?1 AND attempt >= ?2 LIMIT ?3)
         RETURNING id";
     let release =
         format!("UPDATE executions SET dispatched_at = NULL, lease_until = NULL WHERE id IN ({ABANDONED} LIMIT ?2)");
     let renew = "UPDATE executions SET dispatched_at = ?1
-        WHERE id IN (SELECT id FROM executions WHERE dispatched_at < ?2 AND status = 'pending' LIMIT ?3)
+        WHERE id IN (SELECT id FROM executions INDEXED BY executions_occupying
+            WHERE dispatched_at < ?2 AND status = 'pending' LIMIT ?3)
         RETURNING id";
     let answers = db
         .write(vec![
@@ -270,12 +268,4 @@ pub async fn progress(db: &Db, id: &str) -> Result<Option<(ExecutionStatus, u32)
             Ok((ExecutionStatus::parse(&status).ok_or(DbError::Column("status"))?, row.get("attempt")?))
         })
         .transpose()
-}
-
-/// How the database finds the next in line, for the test that it does not sort or walk through.
-#[cfg(test)]
-pub(super) async fn plan(db: &Db) -> Result<Vec<String>, DbError> {
-    let params = params!["ollama", Timestamp::now(), 1_u32];
-    let rows = db.read(format!("EXPLAIN QUERY PLAN {NEXT_IN_LINE}"), params).await?.rows;
-    rows.iter().map(|row| row.get("detail")).collect()
 }

@@ -2,10 +2,10 @@
 
 use super::{Job, JobStatus, JobView};
 use crate::{
-    db::{Db, DbError, Row, Statement},
+    db::{Db, DbError, Row, Statement, Value},
     documents::to_json,
     instant::Timestamp,
-    pagination::{Direction, Page, PageRequest},
+    pagination::{Direction, Page, PageRequest, Stretch},
     params, trace,
 };
 
@@ -67,37 +67,48 @@ pub async fn list(
 ) -> Result<Page<JobView>, DbError> {
     let (order, direction) =
         if filter.search.is_empty() { (order, direction) } else { (JobOrder::Created, Direction::Descending) };
-    let (column, direction) = (order.column(), direction.sql());
-    let (condition, mut params) = condition(filter);
-    let counting = Statement::new(format!("SELECT count(*) AS n FROM jobs WHERE {condition}"), params.clone());
-    let (limit, offset) = (params.len() + 1, params.len() + 2);
-    params.extend(params![page.limit, page.offset()]);
-    // The page is chosen over narrow columns first: a job may hold megabytes, and only those of the page are read.
-    let select = format!(
-        "SELECT {VIEW} FROM jobs WHERE id IN (
-            SELECT id FROM jobs WHERE {condition} ORDER BY {column} {direction}, id {direction}
-            LIMIT ?{limit} OFFSET ?{offset})
-        ORDER BY {column} {direction}, id {direction}"
-    );
-    let answers = db.read_many(vec![counting, Statement::new(select, params)]).await?;
-    let total = answers[0].first().map_or(Ok(0), |row| row.get("n"))?;
-    let data = answers[1].rows.iter().map(view_of).collect::<Result<_, _>>()?;
-    Ok(Page::new(data, total, page))
+    let (total, rows) = page.read(db, count(filter), |stretch| select(filter, order, direction, stretch)).await?;
+    Ok(Page::new(rows.iter().map(view_of).collect::<Result<_, _>>()?, total, page))
 }
 
-/// Only the parts that are asked for, so that the planner sees which index serves them.
-fn condition(filter: &JobFilter) -> (String, Vec<crate::db::Value>) {
+/// A stretch of the list. It is chosen over narrow columns first: a job may hold megabytes, and only those of the page
+/// are read.
+fn select(filter: &JobFilter, order: JobOrder, direction: Direction, stretch: Stretch) -> Statement {
+    // Nearly everything is completed sooner or later, so any other status says more than a type does.
+    let status_leads = filter.kind.is_none() || filter.status.is_some_and(|status| status != JobStatus::Completed);
+    let columns = if status_leads { ("status", "+type") } else { ("+status", "type") };
+    let (condition, mut params) = condition(filter, columns);
+    let (limit, offset) = (params.len() + 1, params.len() + 2);
+    params.extend(params![stretch.limit, stretch.offset]);
+    let (column, outer, inner) = (order.column(), direction.sql(), stretch.direction(direction).sql());
+    let sql = format!(
+        "SELECT {VIEW} FROM jobs WHERE id IN (
+            SELECT id FROM jobs WHERE {condition} ORDER BY {column} {inner}, id {inner} LIMIT ?{limit} OFFSET ?{offset})
+        ORDER BY {column} {outer}, id {outer}"
+    );
+    Statement::new(sql, params)
+}
+
+/// The number of matching jobs: a sum of few kept counters unless ids are searched.
+fn count(filter: &JobFilter) -> Statement {
+    let (condition, params) = condition(filter, ("status", "type"));
+    let what =
+        if filter.search.is_empty() { "COALESCE(sum(n), 0) AS n FROM job_counts" } else { "count(*) AS n FROM jobs" };
+    Statement::new(format!("SELECT {what} WHERE {condition}"), params)
+}
+
+/// Only the parts that are asked for, so that the planner sees which index serves them. Columns are for status and type; a
+/// plus keeps the planner from looking for an index on one.
+fn condition(filter: &JobFilter, columns: (&'static str, &'static str)) -> (String, Vec<Value>) {
     let (mut sql, mut params) = ("true".to_owned(), params![]);
-    if let Some(status) = filter.status {
-        params.extend(params![status.as_str()]);
-        sql.push_str(&format!(" AND status = ?{}", params.len()));
-    }
-    if let Some(kind) = &filter.kind {
-        params.extend(params![kind]);
-        sql.push_str(&format!(" AND type = ?{}", params.len()));
+    for (column, value) in [(columns.0, filter.status.map(JobStatus::as_str)), (columns.1, filter.kind.as_deref())] {
+        if let Some(value) = value {
+            params.push(value.into());
+            sql.push_str(&format!(" AND {column} = ?{}", params.len()));
+        }
     }
     if !filter.search.is_empty() {
-        params.extend(params![&filter.search]);
+        params.push((&filter.search).into());
         sql.push_str(&format!(" AND instr(lower(id), lower(?{})) > 0", params.len()));
     }
     (sql, params)

@@ -268,23 +268,3 @@ async fn work_goes_on_in_the_trace_of_its_cause() {
     let held = crate::trace::scope(trace.clone(), held(&db, 1, now)).await;
     assert_eq!(held.trace, Some(trace));
 }
-
-/// What every round asks is answered by an index that leads to few rows.
-#[tokio::test]
-async fn the_steps_of_the_pipeline_are_served_by_indexes() {
-    let (db, _folder) = database().await;
-    for (condition, index) in [
-        (
-            "type = 'x' AND status IN ('pending', 'retrying') AND announced_at IS NULL
-            AND COALESCE(next_retry_at, scheduled_at) <= 'y'",
-            "jobs_due",
-        ),
-        ("status = 'running' AND lease_until < 'x'", "jobs_of_status"),
-        ("announced_at < 'x'", "jobs_announced"),
-    ] {
-        let plan =
-            db.read(format!("EXPLAIN QUERY PLAN SELECT id FROM jobs WHERE {condition}"), params![]).await.unwrap();
-        let steps: Vec<String> = plan.rows.iter().map(|row| row.get("detail").unwrap()).collect();
-        assert!(steps.len() == 1 && steps[0].contains(index), "{condition}: {steps:?}");
-    }
-}

@@ -3,7 +3,7 @@
 use super::Prompt;
 use crate::{
     db::{Db, DbError, Statement},
-    documents::{Collection, Document, Filter},
+    documents::{Collection, Document, Filter, ordering},
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
@@ -52,8 +52,7 @@ pub async fn list(
         PromptOrder::Created => "created_at",
         PromptOrder::Updated => "updated_at",
     };
-    let direction = direction.sql();
-    let order = format!("{column} {direction}, id {direction}");
+    let order = ordering(column, direction);
     PROMPTS.page(db, containing(search), &order, page).await
 }
 

@@ -3,7 +3,7 @@
 use super::{TestDataGroup, TestDataItem, TestDataMode};
 use crate::{
     db::{Db, DbError, Statement},
-    documents::{Collection, Document, Filter, to_json},
+    documents::{Collection, Document, Filter, ordering, to_json},
     instant::Timestamp,
     pagination::{Direction, Page, PageRequest},
     params,
@@ -49,8 +49,7 @@ pub async fn list_groups(
         TestDataOrder::Created => "created_at",
         TestDataOrder::Updated => "updated_at",
     };
-    let direction = direction.sql();
-    GROUPS.page(db, filter, &format!("{column} {direction}, id {direction}"), page).await
+    GROUPS.page(db, filter, &ordering(column, direction), page).await
 }
 
 /// All groups, newest first, for drop-downs.

@@ -1,14 +1,15 @@
 //! Token usage of completed executions, for the dashboard (contract 20).
 //!
-//! Whole hours come from the kept sums in `usage_hourly`, the edges of a range inside an hour from `usage_events`, which
-//! has a narrow row for each execution. So every figure is exact to the millisecond, and none touches an execution.
+//! Whole days come from the kept sums in `usage_daily`, whole hours around them from `usage_hourly`, the edges of a range
+//! inside an hour from `usage_events`, which has a narrow row for each execution. So every figure is exact to the
+//! millisecond, and none touches an execution.
 
 mod counters;
 mod range;
 mod stats;
 mod store;
 
-pub use counters::{Hours, UsageDifference, hours_from, sum_up, usage_differences};
+pub use counters::{UsageDifference, day_from, sum_up, usage_differences};
 pub use range::Range;
 pub use stats::{Share, Stats, stats};
 pub use store::{by_day, by_day_and_model, by_hour, by_hour_and_model, by_model};

@@ -11,18 +11,24 @@ pub struct Range {
     pub until: Option<Timestamp>,
 }
 
-/// A range as what is compared in the database, where hours (`2026-01-31T09`) and instants are texts in time order.
+/// Two texts in time order, the bounds of a part.
+pub(super) type Bounds = (String, String);
+
+/// A range as what is compared in the database, where days (`2026-01-31`), hours (`2026-01-31T09`) and instants are texts
+/// in time order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Whole hours: from this text on, and before that one.
-    pub(super) hours: (String, String),
-    /// Instants before the first whole hour, both bounds included.
-    pub(super) first_edge: (String, String),
-    /// Instants after the last whole hour, both bounds included.
-    pub(super) last_edge: (String, String),
+    /// Whole days: from this text on, and before that one.
+    pub(super) days: Bounds,
+    /// Whole hours outside of the whole days, before and behind them, bounded in the same way.
+    pub(super) hours_around: [Bounds; 2],
+    /// All whole hours, those of the whole days included.
+    pub(super) hours: Bounds,
+    /// Instants before the first and after the last whole hour, both bounds included.
+    pub(super) edges: [Bounds; 2],
 }
 
-/// Sorts behind every digit, hyphen and letter of an instant: `hour~` is what comes right after `hour`.
+/// Sorts behind every digit, hyphen and letter of an instant: `hour~` is what comes right after `hour`, `day~` after `day`.
 const AFTER: &str = "~";
 
 impl Range {
@@ -38,42 +44,78 @@ impl Range {
     }
 
     pub(super) fn parts(self) -> Parts {
-        let mut parts = Parts { hours: (String::new(), AFTER.to_owned()), first_edge: nothing(), last_edge: nothing() };
+        let (hours, edges) = self.whole_hours();
+        let (days, hours_around) = whole_days(&hours);
+        Parts { days, hours_around, hours, edges }
+    }
+
+    fn whole_hours(self) -> (Bounds, [Bounds; 2]) {
         if let (Some(from), Some(until)) = (self.from, self.until)
             && from > until
         {
-            parts.hours = nothing();
-            return parts;
+            return (nothing(), [nothing(), nothing()]);
         }
+        let mut hours = (String::new(), AFTER.to_owned());
+        let (mut first_edge, mut last_edge) = (nothing(), nothing());
         if let Some(from) = self.from {
             let (hour, text) = (hour_of(from), from.to_string());
             if text == format!("{hour}:00:00.000Z") {
-                parts.hours.0 = hour;
+                hours.0 = hour;
             } else {
                 let end_of_hour = format!("{hour}:59:59.999Z");
                 let until = self.until.map_or(end_of_hour.clone(), |until| until.to_string().min(end_of_hour));
-                parts.hours.0 = format!("{hour}{AFTER}");
-                parts.first_edge = (text, until);
+                hours.0 = format!("{hour}{AFTER}");
+                first_edge = (text, until);
             }
         }
         if let Some(until) = self.until {
             let (hour, text) = (hour_of(until), until.to_string());
             if text == format!("{hour}:59:59.999Z") {
-                parts.hours.1 = format!("{hour}{AFTER}");
+                hours.1 = format!("{hour}{AFTER}");
             } else {
                 // An hour that the first edge has covered already is not counted twice.
-                if parts.hours.0 <= hour {
-                    parts.last_edge = (format!("{hour}:00:00.000Z"), text);
+                if hours.0 <= hour {
+                    last_edge = (format!("{hour}:00:00.000Z"), text);
                 }
-                parts.hours.1 = hour;
+                hours.1 = hour;
             }
         }
-        parts
+        (hours, [first_edge, last_edge])
     }
 }
 
+/// The whole days among whole hours, and the hours that are left before and behind them.
+fn whole_days(hours: &Bounds) -> (Bounds, [Bounds; 2]) {
+    let (from, until) = hours;
+    let (mut days, mut before, mut behind) = ((String::new(), AFTER.to_owned()), nothing(), nothing());
+    if let Some((day, hour)) = from.split_once('T') {
+        if hour == "00" {
+            days.0 = day.to_owned();
+        } else {
+            days.0 = format!("{day}{AFTER}");
+            before = (from.clone(), until.clone().min(days.0.clone()));
+        }
+    } else {
+        days.0.clone_from(from);
+    }
+    if let Some((day, hour)) = until.split_once('T') {
+        if hour == "23~" {
+            days.1 = format!("{day}{AFTER}");
+        } else {
+            // A day that the hours before have covered already is not counted twice.
+            if days.0.as_str() <= day {
+                behind = (day.to_owned(), until.clone());
+            }
+            days.1 = day.to_owned();
+        }
+    } else {
+        days.1.clone_from(until);
+    }
+    (days, [before, behind])
+}
+
 /// Bounds that nothing lies between.
-fn nothing() -> (String, String) {
+fn nothing() -> Bounds {
     (AFTER.to_owned(), String::new())
 }
 
@@ -95,50 +137,52 @@ mod tests {
         Range { from: read(from), until: read(until) }.parts()
     }
 
-    fn pair(from: &str, until: &str) -> (String, String) {
+    fn pair(from: &str, until: &str) -> Bounds {
         (from.to_owned(), until.to_owned())
     }
 
     #[test]
-    fn whole_hours_need_no_rows() {
+    fn whole_days_need_no_hours_and_whole_hours_no_rows() {
         let day = parts("2026-01-31T00:00:00.000Z", "2026-01-31T23:59:59.999Z");
+        assert_eq!(day.days, pair("2026-01-31", "2026-01-31~"));
         assert_eq!(day.hours, pair("2026-01-31T00", "2026-01-31T23~"));
-        assert_eq!((day.first_edge, day.last_edge), (nothing(), nothing()));
+        assert_eq!((day.hours_around, day.edges), ([nothing(), nothing()], [nothing(), nothing()]));
         let ever = parts("", "");
-        assert_eq!(ever.hours, pair("", "~"));
-        assert_eq!((ever.first_edge, ever.last_edge), (nothing(), nothing()));
+        assert_eq!((ever.days, ever.hours), (pair("", "~"), pair("", "~")));
+        assert_eq!((ever.hours_around, ever.edges), ([nothing(), nothing()], [nothing(), nothing()]));
     }
 
     #[test]
     fn edges_end_where_the_whole_hours_begin() {
         let both = parts("2026-01-31T09:15:00.042Z", "2026-01-31T11:30:00.000Z");
         assert_eq!(both.hours, pair("2026-01-31T09~", "2026-01-31T11"));
-        assert_eq!(both.first_edge, pair("2026-01-31T09:15:00.042Z", "2026-01-31T09:59:59.999Z"));
-        assert_eq!(both.last_edge, pair("2026-01-31T11:00:00.000Z", "2026-01-31T11:30:00.000Z"));
+        let first = pair("2026-01-31T09:15:00.042Z", "2026-01-31T09:59:59.999Z");
+        assert_eq!(both.edges, [first, pair("2026-01-31T11:00:00.000Z", "2026-01-31T11:30:00.000Z")]);
+        assert_eq!(both.hours_around, [pair("2026-01-31T09~", "2026-01-31T11"), nothing()], "within one day");
+    }
+
+    #[test]
+    fn hours_end_where_the_whole_days_begin() {
+        let days = parts("2026-01-29T22:00:00.000Z", "2026-02-01T05:59:59.999Z");
+        assert_eq!(days.days, pair("2026-01-29~", "2026-02-01"));
+        assert_eq!(days.hours_around, [pair("2026-01-29T22", "2026-01-29~"), pair("2026-02-01", "2026-02-01T05~")]);
+        let open = parts("", "2026-02-01T05:59:59.999Z");
+        assert_eq!(open.days, pair("", "2026-02-01"));
+        assert_eq!(open.hours_around, [nothing(), pair("2026-02-01", "2026-02-01T05~")]);
     }
 
     #[test]
     fn a_range_inside_one_hour_is_one_edge() {
         let inside = parts("2026-01-31T09:15:00.000Z", "2026-01-31T09:20:00.000Z");
-        assert_eq!(inside.first_edge, pair("2026-01-31T09:15:00.000Z", "2026-01-31T09:20:00.000Z"));
-        assert_eq!(inside.last_edge, nothing());
+        assert_eq!(inside.edges, [pair("2026-01-31T09:15:00.000Z", "2026-01-31T09:20:00.000Z"), nothing()]);
         let from_the_start = parts("2026-01-31T09:00:00.000Z", "2026-01-31T09:20:00.000Z");
-        assert_eq!(from_the_start.first_edge, nothing());
-        assert_eq!(from_the_start.last_edge, pair("2026-01-31T09:00:00.000Z", "2026-01-31T09:20:00.000Z"));
+        assert_eq!(from_the_start.edges, [nothing(), pair("2026-01-31T09:00:00.000Z", "2026-01-31T09:20:00.000Z")]);
     }
 
     #[test]
     fn a_range_that_ends_before_it_begins_holds_nothing() {
         let none = parts("2026-01-31T09:00:00.000Z", "2026-01-31T08:59:59.999Z");
-        assert_eq!(none, Parts { hours: nothing(), first_edge: nothing(), last_edge: nothing() });
-    }
-
-    #[test]
-    fn days_begin_at_midnight_and_hours_at_any_moment() {
-        let now: Timestamp = "2026-03-01T09:15:00.042Z".parse().unwrap();
-        let from = |range: Range| range.from.unwrap().to_string();
-        assert_eq!(from(Range::last_days(1, now)), "2026-03-01T00:00:00.000Z");
-        assert_eq!(from(Range::last_days(2, now)), "2026-02-28T00:00:00.000Z");
-        assert_eq!(from(Range::last_hours(24, now)), "2026-02-28T09:15:00.042Z");
+        assert_eq!((none.days, none.hours), (nothing(), nothing()));
+        assert_eq!((none.hours_around, none.edges), ([nothing(), nothing()], [nothing(), nothing()]));
     }
 }

@@ -306,7 +306,8 @@ impl Executions {
         let document = json!({"prompt_text": "Hello", "user_input": "", "provider": "ollama", "model": "demo:latest",
             "origin": "app", "webhookDestinationIds": ["destination"]});
         let insert = |id: &str| {
-            let sql = "INSERT INTO executions (id, data, created_at, updated_at) VALUES (?1, ?2, ?3, ?3)";
+            let sql = "INSERT INTO executions (id, data, provider, model, created_at, updated_at)
+                VALUES (?1, ?2, ?2 ->> 'provider', ?2 ->> 'model', ?3, ?3)";
             Statement::new(sql, params![id, document.to_string(), now])
         };
         // What fills the place has ended already as far as dispatch is concerned, and is never served.

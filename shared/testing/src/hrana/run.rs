@@ -18,6 +18,7 @@ use super::{
 /// Answers a pipeline: one result for each request, and the baton for the next pipeline.
 pub(super) async fn pipeline(state: Arc<State>, body: PipelineBody) -> Result<Value, Refusal> {
     let mut stream = stream_of(&state, body.baton.as_deref()).await?;
+    note(&state, body.requests.iter().flat_map(StreamRequest::statements));
     let (mut results, mut is_open) = (Vec::new(), true);
     for request in body.requests {
         is_open = is_open && !matches!(request, StreamRequest::Close);
@@ -42,6 +43,7 @@ pub(super) async fn pipeline(state: Arc<State>, body: PipelineBody) -> Result<Va
 /// Answers a batch as lines: the head, then what each step gave.
 pub(super) async fn cursor(state: Arc<State>, body: CursorBody) -> Result<Vec<Value>, Refusal> {
     let stream = stream_of(&state, body.baton.as_deref()).await?;
+    note(&state, body.batch.statements());
     let outcome = run_steps(&stream, body.batch).await;
     let baton = lock(&state.streams).give_back(stream);
     let mut lines = vec![json!({"baton": baton, "base_url": null})];
@@ -61,6 +63,11 @@ pub(super) async fn cursor(state: Arc<State>, body: CursorBody) -> Result<Vec<Va
     }
     lines.push(json!({"type": "replication_index", "replication_index": null}));
     Ok(lines)
+}
+
+/// Remembers the texts of statements; those that refer to a stored text have none.
+fn note<'a>(state: &State, statements: impl Iterator<Item = &'a Stmt>) {
+    lock(&state.statements).extend(statements.filter_map(|statement| statement.text.sql.clone()));
 }
 
 async fn stream_of(state: &State, baton: Option<&str>) -> Result<Stream, Refusal> {

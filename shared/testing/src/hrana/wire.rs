@@ -38,6 +38,24 @@ pub(super) enum StreamRequest {
     Close,
 }
 
+impl StreamRequest {
+    /// The statements that it executes.
+    pub(super) fn statements(&self) -> Box<dyn Iterator<Item = &Stmt> + '_> {
+        match self {
+            Self::Execute { stmt } => Box::new(std::iter::once(stmt)),
+            Self::Batch { batch } => Box::new(batch.statements()),
+            _ => Box::new(std::iter::empty()),
+        }
+    }
+}
+
+impl Batch {
+    /// The statements of all steps.
+    pub(super) fn statements(&self) -> impl Iterator<Item = &Stmt> {
+        self.steps.iter().map(|step| &step.stmt)
+    }
+}
+
 /// SQL as text, or the number of a stored text.
 #[derive(Deserialize)]
 pub(super) struct SqlText {

@@ -61,11 +61,3 @@ async fn every_prompt_has_its_turn_also_one_without_counters() {
     }
     assert_counters_are_exact(&db).await;
 }
-
-#[tokio::test]
-async fn only_the_executions_of_the_prompt_are_read() {
-    let (db, _folder) = with_ollama().await;
-    let plan = crate::executions::counters::plan(&db).await.unwrap();
-    assert!(plan.iter().any(|step| step.contains("executions_prompt_created (prompt_id=?)")), "{plan:?}");
-    assert!(!plan.iter().any(|step| step.starts_with("SCAN execution")), "{plan:?}");
-}

@@ -195,15 +195,3 @@ async fn a_retried_execution_keeps_its_place() {
     assert_eq!(again.id, first.id, "also when its worker went silent");
     assert_eq!(claim_next(&line.db, OLLAMA, LEASE, later).await.unwrap().unwrap().id, lost.id);
 }
-
-#[tokio::test]
-async fn the_line_is_read_in_order_and_not_sorted() {
-    let (db, _folder) = with_ollama().await;
-    let plan = pipeline::plan(&db).await.unwrap();
-    assert!(plan.iter().any(|step| step.contains("executions_waiting (")), "{plan:?}");
-    assert!(plan.iter().any(|step| step.contains("settings_identifier (type=? AND identifier=?)")), "{plan:?}");
-    assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE") || step.contains("SCAN")), "{plan:?}");
-    let plan = store::first_turn_plan(&db).await.unwrap();
-    assert!(plan.iter().any(|step| step.contains("executions_waiting_of_prompt")), "{plan:?}");
-    assert!(!plan.iter().any(|step| step.contains("SCAN executions")), "{plan:?}");
-}
