@@ -6,6 +6,7 @@
 
 mod counters;
 mod create;
+mod export;
 mod group_run;
 mod outcome;
 pub mod pipeline;
@@ -19,13 +20,12 @@ use utoipa::ToSchema;
 
 pub use counters::{CountDifference, count_differences, prompt_after, recount, total_agrees};
 pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
+pub use export::{ExportPlace, ExportedExecution, export};
 pub use group_run::create_group_run;
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};
 pub use provider_call::{ProviderCall, TokenUsage};
-pub use store::{
-    CsvRow, ExecutionFilter, ExecutionOrder, Stats, csv_rows, delete_ended, find, list, stats, update_fields,
-};
+pub use store::{ExecutionFilter, ExecutionOrder, Stats, delete_ended, find, list, stats, update_fields};
 
 use crate::{instant::Timestamp, provider_name::ProviderName};
 

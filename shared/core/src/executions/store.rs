@@ -43,7 +43,7 @@ pub enum ExecutionOrder {
 }
 
 impl ExecutionOrder {
-    const fn column(self) -> &'static str {
+    pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Created => "created_at",
             Self::Updated => "updated_at",
@@ -55,14 +55,15 @@ impl ExecutionOrder {
 
 /// The condition of a filter, with only the parts that are asked for, so that the planner sees which index serves it.
 /// Column names are fixed text; values are parameters.
-struct Condition {
-    sql: String,
-    params: Vec<Value>,
+pub(super) struct Condition {
+    pub(super) sql: String,
+    pub(super) params: Vec<Value>,
 }
 
 impl Condition {
-    fn everything() -> Self {
-        Self { sql: "true".to_owned(), params: Vec::new() }
+    /// Everything; the first parameters are taken by another condition.
+    fn everything(params: Vec<Value>) -> Self {
+        Self { sql: "true".to_owned(), params }
     }
 
     fn and_equal(&mut self, column: &'static str, value: Option<impl Into<Value>>) {
@@ -75,8 +76,8 @@ impl Condition {
 
 impl ExecutionFilter {
     /// The part that `executions` and `execution_counts` both can answer.
-    fn counted_part(&self) -> Condition {
-        let mut condition = Condition::everything();
+    fn counted_part(&self, params: Vec<Value>) -> Condition {
+        let mut condition = Condition::everything(params);
         condition.and_equal("status", self.status.map(ExecutionStatus::as_str));
         condition.and_equal("provider", self.provider.map(ProviderName::as_str));
         condition.and_equal("prompt_id", self.prompt_id.as_deref());
@@ -86,7 +87,12 @@ impl ExecutionFilter {
 
     /// The whole condition, on `executions`.
     fn condition(&self) -> Condition {
-        let mut condition = self.counted_part();
+        self.condition_after(Vec::new())
+    }
+
+    /// The same behind another condition, whose parameters come first.
+    pub(super) fn condition_after(&self, params: Vec<Value>) -> Condition {
+        let mut condition = self.counted_part(params);
         if let Some(ids) = &self.ids {
             condition.params.push(to_json(ids).into());
             condition.sql.push_str(&format!(" AND id IN (SELECT value FROM json_each(?{}))", condition.params.len()));
@@ -97,7 +103,8 @@ impl ExecutionFilter {
 
 /// The columns of a view. Name and text of the executed version are looked up by position: versions are stored oldest
 /// first and never removed one by one.
-const VIEW: &str = "e.id, e.data, e.status, e.attempt, e.started_at, e.completed_at, e.created_at, e.updated_at,
+pub(super) const VIEW: &str =
+    "e.id, e.data, e.status, e.attempt, e.started_at, e.completed_at, e.created_at, e.updated_at,
     json_extract(p.data, '$.versions[' || (json_extract(e.data, '$.prompt_version') - 1) || '].name') AS prompt_name
     FROM executions e LEFT JOIN prompts p ON p.id = e.prompt_id";
 
@@ -127,7 +134,7 @@ pub async fn list(
 fn count(filter: &ExecutionFilter) -> Statement {
     let (what, condition) = match filter.ids {
         Some(_) => ("count(*) AS n FROM executions", filter.condition()),
-        None => ("COALESCE(sum(n), 0) AS n FROM execution_counts", filter.counted_part()),
+        None => ("COALESCE(sum(n), 0) AS n FROM execution_counts", filter.counted_part(Vec::new())),
     };
     Statement::new(format!("SELECT {what} WHERE {}", condition.sql), condition.params)
 }
@@ -146,12 +153,12 @@ fn page_of(filter: &ExecutionFilter, order: ExecutionOrder, direction: Direction
     Condition { sql, params }
 }
 
-fn ordering(order: ExecutionOrder, direction: Direction, prefix: &str) -> String {
+pub(super) fn ordering(order: ExecutionOrder, direction: Direction, prefix: &str) -> String {
     let (column, direction) = (order.column(), direction.sql());
     format!("{prefix}{column} {direction}, {prefix}id {direction}")
 }
 
-fn view_of(row: &Row) -> Result<ExecutionView, DbError> {
+pub(super) fn view_of(row: &Row) -> Result<ExecutionView, DbError> {
     let data: Execution = row.json("data")?;
     let name: Option<String> = row.get("prompt_name")?;
     let prompt = name.zip(data.prompt_version).map(|(name, version)| ExecutedPrompt { name, version });
@@ -170,32 +177,6 @@ fn view_of(row: &Row) -> Result<ExecutionView, DbError> {
 
 fn status_of(row: &Row) -> Result<ExecutionStatus, DbError> {
     ExecutionStatus::parse(&row.get::<String>("status")?).ok_or(DbError::Column("status"))
-}
-
-/// An execution with name and text of the executed version, for exports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CsvRow {
-    /// The execution.
-    pub view: ExecutionView,
-    /// Text of the executed version.
-    pub prompt_value: Option<String>,
-}
-
-/// Up to `limit` matching executions from `offset` on, for exports.
-pub async fn csv_rows(
-    db: &Db,
-    filter: &ExecutionFilter,
-    order: ExecutionOrder,
-    direction: Direction,
-    page: PageRequest,
-) -> Result<Vec<CsvRow>, DbError> {
-    let Condition { sql, params } = page_of(filter, order, direction, page);
-    let sql = format!(
-        "SELECT json_extract(p.data, '$.versions[' || (json_extract(e.data, '$.prompt_version') - 1) || '].prompt')
-            AS prompt_value, {VIEW} {sql}"
-    );
-    let rows = db.read(sql, params).await?.rows;
-    rows.iter().map(|row| Ok(CsvRow { view: view_of(row)?, prompt_value: row.get("prompt_value")? })).collect()
 }
 
 /// Counts by status and provider.
