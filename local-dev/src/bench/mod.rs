@@ -1,14 +1,27 @@
 //! `cargo dev bench`: measures the system on this machine, through its public API.
 //!
-//! [`pipeline()`], [`admission()`] and [`cold()`] are the benchmarks; `system` starts what the first two measure, `figures` is
+//! [`pipeline()`] and [`admission()`] measure a whole `system`, [`api()`], [`auth()`], [`remote()`] and [`export()`] the API functions alone
+//! (`functions`, with what `stock` fills in, under the `load` of a request), [`cold()`] the starts of functions. `figures` is
 //! their arithmetic.
 
 mod admission;
+mod api;
+mod auth;
 mod cold;
+mod export;
 mod figures;
+mod functions;
+mod load;
 mod pipeline;
+mod remote;
+mod stock;
 mod system;
 
 pub use admission::admission;
+pub use api::{ApiArgs, api};
+pub use auth::{AuthArgs, auth};
 pub use cold::cold;
+pub use export::{ExportArgs, export};
+pub use functions::CommonArgs;
 pub use pipeline::pipeline;
+pub use remote::{RemoteArgs, remote};
