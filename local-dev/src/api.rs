@@ -32,10 +32,26 @@ impl Api {
         Ok(api)
     }
 
+    /// The token of the session.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// Where the API answers, without a trailing slash.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
     /// POST; the `data` of a 201 answer.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         let request = self.http.post(format!("{}{path}", self.base_url)).json(body);
         self.data(request, path, 201).await
+    }
+
+    /// PUT; the `data` of a 200 answer.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Value> {
+        let request = self.http.put(format!("{}{path}", self.base_url)).json(body);
+        self.data(request, path, 200).await
     }
 
     /// GET; the `data` of a 200 answer.

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
+    bench::{ApiArgs, AuthArgs, ExportArgs, RemoteArgs},
     chaos::ChaosArgs,
     fuzz::{FuzzArgs, ParsersArgs},
     infra::InfraCheckArgs,
@@ -163,6 +164,22 @@ pub enum Bench {
     /// Fills a fresh database file for each size and calls the functions on it, one request at a time. A million
     /// executions take some minutes to make and about eight gigabytes in the temporary directory.
     Scale(ScaleArgs),
+    /// Throughput, latency, processor time and memory of API operations
+    ///
+    /// Starts the API functions alone, behind the gateway, on the runtime host and over a fresh database file.
+    Api(ApiArgs),
+    /// What it takes to recognise sessions and API keys, among few keys and many, and to sign in
+    ///
+    /// Starts the API functions alone, as `api` does.
+    Auth(AuthArgs),
+    /// Round trips and times of operations whose database is some milliseconds away
+    ///
+    /// Starts the API functions alone, as `api` does, over the tests' libSQL server, which answers late on purpose.
+    Remote(RemoteArgs),
+    /// The memory that a CSV export of very many executions takes
+    ///
+    /// Starts the API functions alone, as `api` does.
+    Export(ExportArgs),
 }
 
 /// Options that every benchmark has.
@@ -277,6 +294,18 @@ mod tests {
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Cold(ColdArgs { starts: 3, .. }) })));
         let cli = Cli::parse_from(["cargo dev", "bench", "scale", "--sizes", "1000,2000"]);
         assert!(matches!(cli.command, Some(Command::Bench { what: Bench::Scale(args) }) if args.sizes == [1000, 2000]));
+        let cli = Cli::parse_from(["cargo dev", "bench", "api", "--connections", "1,2", "--only", "api-prompts"]);
+        assert!(
+            matches!(cli.command, Some(Command::Bench { what: Bench::Api(ApiArgs { connections, .. }) }) if connections == [1, 2])
+        );
+        let cli = Cli::parse_from(["cargo dev", "bench", "auth"]);
+        assert!(
+            matches!(cli.command, Some(Command::Bench { what: Bench::Auth(AuthArgs { keys, .. }) }) if keys == [1, 100, 10_000])
+        );
+        let cli = Cli::parse_from(["cargo dev", "bench", "remote", "--latency-ms", "7"]);
+        assert!(
+            matches!(cli.command, Some(Command::Bench { what: Bench::Remote(RemoteArgs { latency_ms, .. }) }) if latency_ms == [7])
+        );
         let cli = Cli::parse_from(["cargo dev", "infra", "check"]);
         assert!(matches!(cli.command, Some(Command::Infra { what: Infra::Check(_) })));
         let cli = Cli::parse_from(["cargo dev", "chaos", "--seed", "7", "--executions", "50"]);

@@ -7,7 +7,7 @@
 //! * [`host`] or [`watch`] runs the functions, both behind the trait in [`invoke`];
 //! * [`sqs`] is the queue server, [`poller`] moves messages from it to functions, [`clock`] calls what is scheduled;
 //! * [`demo`] answers in place of a model;
-//! * [`tool_env`], [`build`], [`secrets`] and [`child`] prepare and guard what these need.
+//! * [`tool_env`], [`build`], [`secrets`], [`child`] and [`process`] prepare, guard and watch what these need.
 //!
 //! [`cli`], [`dev`] and [`console`] are the command itself, [`mod@bench`] its benchmarks, [`fuzz`] and [`chaos`] its tests
 //! of the whole; [`infra`] checks the template, [`package`] makes what is deployed, [`sbom`] lists what it is made of;
@@ -31,6 +31,7 @@ pub mod invoke;
 pub mod openapi;
 pub mod package;
 pub mod poller;
+pub mod process;
 pub mod reencrypt;
 pub mod report;
 pub mod sbom;

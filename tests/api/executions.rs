@@ -641,6 +641,50 @@ async fn an_export_holds_every_row_however_many() {
     }
 }
 
+#[tokio::test]
+async fn a_large_export_comes_in_parts_that_make_the_whole() {
+    let (app, token) = TestApp::with_providers().await;
+    let long = "\"quoted\"\n".repeat(40_000);
+    let mut ids = Vec::new();
+    for count in [4, 3] {
+        let body = with(text(&long), "providerModel", json!(vec![OLLAMA; count]));
+        ids.extend(create(&app, &token, &body).await);
+    }
+    // Two have started: sorted by that, the others come behind them or before them.
+    for id in &ids[2..4] {
+        let sql = "UPDATE executions SET started_at = created_at WHERE id = ?1";
+        app.db.write(vec![Statement::new(sql, params![id])]).await.unwrap();
+    }
+    let answer = app.get(&format!("{EXECUTIONS}?downloadCsv=true"), &token).send().await;
+    assert_eq!(answer.refusal(400), "Export too large");
+    assert!(!answer.headers.contains_key("content-disposition"));
+
+    for order in [
+        "orderBy=created_at&orderDirection=DESC",
+        "orderBy=started_at&orderDirection=ASC",
+        "orderBy=started_at&orderDirection=DESC",
+        "orderBy=created_at&orderDirection=ASC&status=pending",
+    ] {
+        let (mut whole, mut cursor, mut parts) = (String::new(), Some(String::new()), 0);
+        while let Some(place) = cursor {
+            let path = format!("{EXECUTIONS}?downloadCsv=true&{order}&csvCursor={place}");
+            let answer = app.get(&path, &token).send().await;
+            assert_eq!(answer.status.as_u16(), 200, "{}", answer.text);
+            assert!(serde_json::to_string(&answer.text).unwrap().len() < 4_000_000, "fits into an answer of Lambda");
+            cursor = answer.headers.get("x-next-csv-cursor").map(|next| next.to_str().unwrap().to_owned());
+            whole.push_str(&answer.text);
+            parts += 1;
+        }
+        let page = list(&app, &token, &format!("{order}&limit=1000")).await;
+        let rows: Vec<&str> = whole.split("\n\"").skip(1).filter_map(|row| row.split('"').next()).collect();
+        let rows: Vec<&str> = rows.into_iter().filter(|id| ids.iter().any(|known| known == id)).collect();
+        assert_eq!(rows, ids_of(&page), "{order}");
+        assert!(whole.starts_with(CSV_HEADER) && parts > 1, "{parts} parts");
+    }
+    let answer = app.get(&format!("{EXECUTIONS}?downloadCsv=true&csvCursor=nonsense"), &token).send().await;
+    assert_eq!(answer.issues("query"), ["csvCursor"]);
+}
+
 // Changing.
 
 #[tokio::test]

@@ -343,7 +343,7 @@ impl Target for StoredSecrets {
     fn new() -> Self {
         let variables = tests::environment("file:unused", "http://127.0.0.1:9");
         let keys = load_from(Env::new(variables), Env::encryption_keys).expect("a key");
-        Self { cipher: Cipher::new(&keys) }
+        Self { cipher: Cipher::with_keys(&keys) }
     }
 
     fn case(&mut self, u: &mut Unstructured<'_>) -> Result<()> {

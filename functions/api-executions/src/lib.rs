@@ -106,11 +106,17 @@ async fn create_executions(
 #[utoipa::path(
     get, path = "/api/v1/executions", operation_id = "listExecutions", tag = "executions",
     params(ListExecutionsQuery),
-    responses((
-        status = 200, description = "A page, or a CSV attachment when downloadCsv is true.",
-        headers(("Content-Disposition" = String, description = "With CSV only.")),
-        content((Data<PageOf<ExecutionResponse>> = "application/json"), (String = "text/csv"))
-    ))
+    responses(
+        (
+            status = 200, description = "A page, or a CSV attachment when downloadCsv is true.",
+            headers(
+                ("Content-Disposition" = String, description = "With CSV only."),
+                ("X-Next-Csv-Cursor" = String, description = "With a part of a CSV only, unless it is the last.")
+            ),
+            content((Data<PageOf<ExecutionResponse>> = "application/json"), (String = "text/csv"))
+        ),
+        (status = 400, body = ErrorEnvelope)
+    )
 )]
 async fn list_executions(
     State(state): State<ExecutionsState>,
@@ -118,7 +124,7 @@ async fn list_executions(
 ) -> ApiResult<Response> {
     let (filter, order, direction) = (query.filter(), query.order_by.into(), query.order_direction.into());
     if query.download_csv == Some(true) {
-        return Ok(csv::export(state.db().clone(), filter, order, direction));
+        return csv::export(state.db(), &filter, order, direction, query.extent()?).await;
     }
     let page = page_request(query.page, query.limit);
     let page = executions::list(state.db(), &filter, order, direction, page).await?;

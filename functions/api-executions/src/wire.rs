@@ -14,6 +14,8 @@ use shared_core::{
 use shared_http::{ApiError, DirectionParam, Issue, Part, RequestBody, RequestQuery, parse_body};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::csv::Extent;
+
 /// One execution per entry of `providerModel`. Give either `promptId` or `promptText`; with `promptId` also
 /// `testDataGroupId` or a non-empty `userInput`.
 #[derive(Deserialize, ToSchema)]
@@ -157,11 +159,22 @@ pub(crate) struct ListExecutionsQuery {
     pub(crate) order_direction: DirectionParam,
     /// `true` switches to CSV and ignores page and limit.
     pub(crate) download_csv: Option<bool>,
+    /// With CSV: asks for a part of at most some megabytes, for exports that one answer cannot hold. Empty for the first part,
+    /// then what the header `X-Next-Csv-Cursor` of the part before says; that of the last part has none. The parts put
+    /// together are the export.
+    csv_cursor: Option<String>,
 }
 
 impl RequestQuery for ListExecutionsQuery {}
 
 impl ListExecutionsQuery {
+    /// What of an export is wanted.
+    pub(crate) fn extent(&self) -> Result<Extent, ApiError> {
+        let issue =
+            || ApiError::invalid(Issue::new(Part::Query, "csvCursor", "must be empty or a cursor of an earlier part"));
+        Extent::of_cursor(self.csv_cursor.as_deref()).ok_or_else(issue)
+    }
+
     pub(crate) fn filter(&self) -> ExecutionFilter {
         let listed =
             |ids: &String| ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();

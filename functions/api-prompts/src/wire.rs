@@ -1,7 +1,10 @@
 //! Bodies and queries of `/api/v1/prompts`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use shared_core::{
     Document, Timestamp,
     calibration::{Adjustment, Task},
@@ -189,37 +192,82 @@ pub(crate) struct PromptResponse {
     prompt: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    json_schema_response: Option<Value>,
+    json_schema_response: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
-    json_schema_input: Option<Value>,
+    json_schema_input: Option<Box<RawValue>>,
     #[schema(minimum = 1)]
     current_version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     options: Option<PromptOptions>,
     /// All versions, oldest first.
     #[schema(min_items = 1)]
-    versions: Vec<PromptVersion>,
+    versions: Vec<VersionResponse>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-impl From<Document<Prompt>> for PromptResponse {
-    fn from(found: Document<Prompt>) -> Self {
+/// An immutable snapshot of a prompt.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PromptVersion)]
+struct VersionResponse {
+    /// 1-based number.
+    #[schema(minimum = 1)]
+    version: u32,
+    /// Name at that time.
+    name: String,
+    /// Mustache template.
+    prompt: String,
+    /// Schema that answers must satisfy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
+    json_schema_response: Option<Box<RawValue>>,
+    /// Schema that input must satisfy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
+    json_schema_input: Option<Box<RawValue>>,
+    /// What runs ask for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    options: Option<PromptOptions>,
+    /// When this version was made.
+    created_at: Timestamp,
+}
+
+impl<S: Serialize> From<Document<Prompt<S>>> for PromptResponse {
+    fn from(found: Document<Prompt<S>>) -> Self {
         let prompt = found.data;
         Self {
             id: found.id,
             name: prompt.name,
             prompt: prompt.prompt,
-            json_schema_response: prompt.json_schema_response,
-            json_schema_input: prompt.json_schema_input,
+            json_schema_response: text(prompt.json_schema_response),
+            json_schema_input: text(prompt.json_schema_input),
             current_version: prompt.current_version,
             options: prompt.options,
-            versions: prompt.versions,
+            versions: prompt.versions.into_iter().map(Into::into).collect(),
             created_at: found.created_at,
             updated_at: found.updated_at,
         }
     }
+}
+
+impl<S: Serialize> From<PromptVersion<S>> for VersionResponse {
+    fn from(version: PromptVersion<S>) -> Self {
+        Self {
+            version: version.version,
+            name: version.name,
+            prompt: version.prompt,
+            json_schema_response: text(version.json_schema_response),
+            json_schema_input: text(version.json_schema_input),
+            options: version.options,
+            created_at: version.created_at,
+        }
+    }
+}
+
+/// A schema as JSON text, which one that was read as text is already.
+fn text<S: Serialize>(schema: Option<S>) -> Option<Box<RawValue>> {
+    schema.map(|schema| to_raw_value(&schema).expect("schemas have text keys and no failing members"))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -246,9 +294,9 @@ struct VersionChoice {
     name: String,
 }
 
-impl From<Document<Prompt>> for PromptChoice {
-    fn from(found: Document<Prompt>) -> Self {
-        let choice = |version: PromptVersion| VersionChoice {
+impl<S> From<Document<Prompt<S>>> for PromptChoice {
+    fn from(found: Document<Prompt<S>>) -> Self {
+        let choice = |version: PromptVersion<S>| VersionChoice {
             version: version.version,
             date: version.created_at,
             name: version.name,

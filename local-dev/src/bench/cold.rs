@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use axum::http::Request;
 use serde_json::{Value, json};
+use shared_core::config::DatabaseConfig;
 
 use super::{
     alone::{Alone, CALL_LIMIT, REGISTER},
@@ -22,7 +23,7 @@ use crate::{
     openapi::DOCUMENT_PATH,
     package::{Arch, Package, existing},
     report::Reporter,
-    stack::{MIGRATE, functions_alone},
+    stack::{DATABASE_FILE, Isolation, MIGRATE, functions_alone},
     template::Template,
 };
 
@@ -55,7 +56,9 @@ pub async fn cold(args: ColdArgs) -> Result<()> {
     let document: Value = serde_json::from_str(&document).context("the OpenAPI document is no JSON")?;
 
     let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
-    let functions = functions_alone(&template, dir.path(), &programs)?;
+    let database = DatabaseConfig::File(dir.path().join(DATABASE_FILE));
+    let isolation = Isolation { data_dir: dir.path(), database: &database, programs: &programs, max_instances: 1 };
+    let functions = functions_alone(&template, &isolation)?;
     let host = Host::new(functions, dir.path(), &Reporter::silent())?;
     let alone = Alone { template: &template, host: &host };
     let token = alone.set_up().await?;
@@ -137,7 +140,7 @@ async fn measure(alone: &Alone<'_>, function: &str, path: Option<String>, token:
 }
 
 /// The first operation of a function that needs no parameter, so that it reads from the database and succeeds.
-fn first_request(document: &Value, template: &Template, function: &str) -> Option<String> {
+pub(super) fn first_request(document: &Value, template: &Template, function: &str) -> Option<String> {
     let paths = document["paths"].as_object()?.iter();
     let mut readable = paths.filter(|(path, item)| !path.contains('{') && item.get("get").is_some());
     let is_served = |path: &str| template.route("GET", path).is_some_and(|found| found.route.function == function);

@@ -24,7 +24,7 @@ use crate::{
     cli::ScaleArgs,
     host::Host,
     report::Reporter,
-    stack::{DATABASE_FILE, MIGRATE, functions_alone},
+    stack::{DATABASE_FILE, Isolation, MIGRATE, functions_alone},
     template::Template,
 };
 use operations::Bench;
@@ -106,11 +106,13 @@ async fn measure(
     samples: u32,
 ) -> Result<Figures> {
     let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
-    let host = Host::new(functions_alone(template, dir.path(), programs)?, dir.path(), &Reporter::silent())?;
+    let file = dir.path().join(DATABASE_FILE);
+    let database = DatabaseConfig::File(file.clone());
+    let isolation = Isolation { data_dir: dir.path(), database: &database, programs, max_instances: 1 };
+    let host = Host::new(functions_alone(template, &isolation)?, dir.path(), &Reporter::silent())?;
     let alone = Alone { template, host: &host };
     let token = alone.set_up().await?;
-    let file = dir.path().join(DATABASE_FILE);
-    let db = Db::new(&DatabaseConfig::File(file.clone()));
+    let db = Db::new(&database);
     let mut figures = Figures::default();
     println!("Storing {size} executions");
     let start = Instant::now();

@@ -1,7 +1,6 @@
 //! One process of a function.
 
 use std::{
-    fs,
     process::{ExitStatus, Stdio},
     sync::{
         Arc,
@@ -30,6 +29,7 @@ use super::{
 use crate::{
     child::{LineSink, follow},
     invoke::InvokeError,
+    process::Usage,
 };
 
 /// Lambda's limit for what happens before the first request for work.
@@ -216,10 +216,9 @@ impl Instance {
         self.started.elapsed()
     }
 
-    /// How much memory the process has in use; `None` when it is gone.
-    pub(super) fn resident_bytes(&self) -> Option<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid?)).ok()?;
-        resident_bytes(&status)
+    /// What the process has used so far; `None` when it is gone.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        Usage::of(u32::try_from(self.pid?.as_raw()).ok()?)
     }
 
     /// Waits for the first request for work and says how long after the start it came, or why it never will.
@@ -254,27 +253,10 @@ async fn next_wish(wishes: &mut watch::Receiver<Wish>) -> Wish {
     }
 }
 
-/// Reads the line `VmRSS:  1234 kB`.
-fn resident_bytes(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
-}
-
 fn describe(status: std::io::Result<ExitStatus>) -> String {
     match status {
         // Displays as "exit status: 1" or "signal: 9 (SIGKILL)".
         Ok(status) => status.to_string(),
         Err(error) => error.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn memory_is_read_from_what_linux_says() {
-        assert_eq!(resident_bytes("Name:\tx\nVmRSS:\t    5120 kB\nThreads:\t1\n"), Some(5_242_880));
-        assert_eq!(resident_bytes("Name:\tx\n"), None);
     }
 }

@@ -27,6 +27,7 @@ use tokio::sync::Semaphore;
 use crate::{
     child::{LineSink, LogFile},
     invoke::{InvokeError, Invoker},
+    process::Usage,
     report::{Event, Reporter},
 };
 use instance::{Instance, Outcome};
@@ -188,7 +189,7 @@ impl Host {
         let instance = Instance::start(id, &pool.function, pool.sink.clone(), |_| {})
             .map_err(|error| InvokeError::Unreachable(format!("{error:#}")))?;
         let to_first_poll = instance.wait_until_ready().await.map_err(InvokeError::Crashed)?;
-        let resident_bytes = instance.resident_bytes().unwrap_or_default();
+        let resident_bytes = instance.usage().unwrap_or_default().resident_bytes;
         let first_answer = match payload {
             None => None,
             Some(payload) => match instance.run(payload, timeout).await {
@@ -200,6 +201,12 @@ impl Host {
         instance.kill();
         instance.ended().await;
         Ok(ColdStart { to_first_poll, resident_bytes, first_answer })
+    }
+
+    /// What each living process of `function` has used so far.
+    pub fn usage(&self, function: &str) -> Vec<Usage> {
+        let Some(pool) = self.pools.get(function) else { return vec![] };
+        pool.lock().all.values().filter_map(|instance| instance.usage()).collect()
     }
 
     /// How many processes of `function` are alive.

@@ -73,7 +73,8 @@ pub fn fingerprint(root: &Path) -> Result<String> {
     Ok(format!("{}\n", shared_core::secrets::digest(&(text(DOCUMENT_PATH)? + &text(ACCEPTED_PATH)?))))
 }
 
-fn read(path: &Path) -> Result<Value> {
+/// Reads a JSON document.
+pub(crate) fn read(path: &Path) -> Result<Value> {
     let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))
 }

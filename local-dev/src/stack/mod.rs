@@ -331,30 +331,39 @@ impl Stack {
     }
 }
 
-/// The functions as a stack runs them, but nothing around them: for measuring how they start. At the addresses of their
-/// queues nobody answers. `programs` has those that may be called.
-pub(crate) fn functions_alone(
-    template: &Template,
-    data_dir: &Path,
-    programs: &BTreeMap<String, PathBuf>,
-) -> Result<Vec<HostedFunction>> {
+/// How functions run that have nothing around them.
+pub(crate) struct Isolation<'a> {
+    /// Where they find their secrets.
+    pub(crate) data_dir: &'a Path,
+    /// Where the data lives.
+    pub(crate) database: &'a DatabaseConfig,
+    /// Those that may be called.
+    pub(crate) programs: &'a BTreeMap<String, PathBuf>,
+    /// Most processes of each.
+    pub(crate) max_instances: usize,
+}
+
+/// The functions as a stack runs them, but nothing around them: for measuring them alone. At the addresses of their
+/// queues nobody answers.
+pub(crate) fn functions_alone(template: &Template, isolation: &Isolation<'_>) -> Result<Vec<HostedFunction>> {
     let queue_urls = template.queues.iter().map(|queue| (queue.name.clone(), format!("{NOWHERE}/{}", queue.name)));
     let values = LocalValues {
-        database: &DatabaseConfig::File(data_dir.join(DATABASE_FILE)),
-        secrets: &secrets::load_or_create(data_dir)?,
+        database: isolation.database,
+        secrets: &secrets::load_or_create(isolation.data_dir)?,
         queue_endpoint: NOWHERE,
         queue_urls: &queue_urls.collect(),
         given: &BTreeMap::new(),
     };
-    let functions = template.functions.iter().filter_map(|function| Some((function, programs.get(&function.name)?)));
+    let functions = template.functions.iter();
     functions
+        .filter_map(|function| Some((function, isolation.programs.get(&function.name)?)))
         .map(|(function, binary)| {
             Ok(HostedFunction {
                 name: function.name.clone(),
                 binary: binary.clone(),
                 environment: values.environment(function)?,
                 memory_mb: function.memory_mb,
-                max_instances: 1,
+                max_instances: isolation.max_instances,
             })
         })
         .collect()

@@ -12,7 +12,8 @@ use crate::config::Env;
 ///
 /// Programs built for release contain nothing below `info` (see the features of `tracing` in the workspace).
 pub fn init() {
-    let lines = fmt::layer().json().flatten_event(true).with_ansi(false);
+    // The list of spans has the current one too, and writing a span reads its fields anew.
+    let lines = fmt::layer().json().flatten_event(true).with_current_span(false).with_ansi(false);
     let filter = filter(Env::of_process().get("RUST_LOG").as_deref());
     // A second start in one process, as tests make it, keeps the first subscriber.
     let _already_started = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();

@@ -14,7 +14,7 @@ use crate::{
     error::ApiError,
     issue::{Issue, Part},
     openapi::without_nullable_options,
-    validate::{compiled, parse, parse_body},
+    validate::{PerType, compiled, parse, parse_body},
 };
 
 /// A JSON body of type `T`; `Option<Json<T>>` where it may be absent.
@@ -70,42 +70,70 @@ impl<T: RequestQuery, S: Sync> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let parameters = T::into_params(|| Some(ParameterIn::Query));
+        let parameters = DECLARED.of::<Self>(|| Parameters::new(&T::into_params(|| Some(ParameterIn::Query))));
         let given = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
         let mut values = Map::new();
         let mut repeated = Vec::new();
         for (name, text) in given {
-            let declared = parameters.iter().find(|parameter| parameter.name == name);
+            let declared = parameters.declared.iter().find(|parameter| parameter.name == name);
             if declared.is_none() && !T::REFUSES_UNKNOWN {
                 continue;
             }
-            if values.insert(name.to_string(), typed(declared, &text)).is_some() {
+            let value = declared.map_or_else(|| json!(text), |parameter| parameter.typed(&text));
+            if values.insert(name.to_string(), value).is_some() {
                 repeated.push(Issue::new(Part::Query, name, "must be given only once"));
             }
         }
         if !repeated.is_empty() {
             return Err(ApiError::Validation(repeated));
         }
-        let schema = compiled::<Self>(|| object_of(&parameters));
+        let schema = compiled::<Self>(|| parameters.schema.clone());
         parse(&schema, Value::Object(values), Part::Query).map(Query)
     }
 }
 
-/// A text from the query string as the type that its parameter declares; unchanged when it does not read as that, so
-/// that the schema refuses it. Integers are digits only (decision R-06).
-fn typed(parameter: Option<&Parameter>, text: &str) -> Value {
-    let schema = parameter.map(|parameter| json!(parameter.schema)).unwrap_or_default();
-    let declares = |kind: &str| {
-        schema["type"] == kind || schema["type"].as_array().is_some_and(|list| list.iter().any(|entry| entry == kind))
-    };
-    let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if declares("integer") && is_digits {
-        return text.parse::<u64>().map_or_else(|_| json!(text), Value::from);
+/// The parameters of every query type in use: to describe them takes longer than to read a query.
+static DECLARED: PerType<Parameters> = PerType::new();
+
+struct Parameters {
+    declared: Vec<Declared>,
+    /// All of them as the schema of an object.
+    schema: Value,
+}
+
+impl Parameters {
+    fn new(parameters: &[Parameter]) -> Self {
+        Self { declared: parameters.iter().map(Declared::new).collect(), schema: object_of(parameters) }
     }
-    match text {
-        "true" if declares("boolean") => json!(true),
-        "false" if declares("boolean") => json!(false),
-        _ => json!(text),
+}
+
+/// A parameter of a query string, and as what its text may be read.
+struct Declared {
+    name: String,
+    is_integer: bool,
+    is_boolean: bool,
+}
+
+impl Declared {
+    fn new(parameter: &Parameter) -> Self {
+        let schema = json!(parameter.schema);
+        let is = |kind: &str| {
+            schema["type"] == kind
+                || schema["type"].as_array().is_some_and(|list| list.iter().any(|entry| entry == kind))
+        };
+        Self { name: parameter.name.clone(), is_integer: is("integer"), is_boolean: is("boolean") }
+    }
+
+    /// A text from the query string as the type that is declared; unchanged when it does not read as that, so that the
+    /// schema refuses it. Integers are digits only (decision R-06).
+    fn typed(&self, text: &str) -> Value {
+        let is_digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        match text {
+            "true" if self.is_boolean => json!(true),
+            "false" if self.is_boolean => json!(false),
+            _ if self.is_integer && is_digits => text.parse::<u64>().map_or_else(|_| json!(text), Value::from),
+            _ => json!(text),
+        }
     }
 }
 

@@ -23,17 +23,30 @@ use crate::{
     openapi::without_nullable_options,
 };
 
-/// The schemas in use, compiled at first use and kept for the life of the process.
-static COMPILED: LazyLock<Mutex<HashMap<TypeId, Arc<Schema>>>> = LazyLock::new(Mutex::default);
+/// What is worked out for a type at its first use and kept for the life of the process.
+pub(crate) struct PerType<V>(LazyLock<Mutex<HashMap<TypeId, Arc<V>>>>);
 
-/// The compiled schema of `T`, made by `describe` at its first use.
+impl<V> PerType<V> {
+    /// Nothing yet.
+    pub(crate) const fn new() -> Self {
+        Self(LazyLock::new(Mutex::default))
+    }
+
+    /// What belongs to `T`, made by `make` at its first use.
+    pub(crate) fn of<T: 'static>(&self, make: impl FnOnce() -> V) -> Arc<V> {
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(made.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(make())))
+    }
+}
+
+static COMPILED: PerType<Schema> = PerType::new();
+
+/// The compiled schema of `T`, made from what `describe` says at its first use.
 pub(crate) fn compiled<T: 'static>(describe: impl FnOnce() -> Value) -> Arc<Schema> {
-    let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-    let entry = compiled.entry(TypeId::of::<T>()).or_insert_with(|| {
+    COMPILED.of::<T>(|| {
         let schema = Schema::compile_with_formats(&describe(), FORMATS);
-        Arc::new(schema.unwrap_or_else(|error| panic!("the schema of {} is broken: {error}", type_name::<T>())))
-    });
-    Arc::clone(entry)
+        schema.unwrap_or_else(|error| panic!("the schema of {} is broken: {error}", type_name::<T>()))
+    })
 }
 
 /// Reads a body as `T`: first against its schema, then by its decoder.

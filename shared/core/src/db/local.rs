@@ -1,8 +1,9 @@
 //! A database file of one's own: `libsql` core, one connection for each piece of work at a time.
 
 use std::{
+    collections::HashMap,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -22,6 +23,10 @@ const PRAGMAS: [&str; 4] = [
 ];
 /// Idle connections that are kept for the next piece of work.
 const MAX_IDLE: usize = 16;
+/// Statements that a connection keeps prepared. A function has a few dozen; lists with filters make more.
+const MAX_PREPARED: usize = 64;
+/// A prepared statement keeps its parameters until it gets others; larger ones, such as files, are not worth it.
+const MAX_KEPT_BYTES: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct LocalDb {
@@ -29,10 +34,17 @@ pub(super) struct LocalDb {
     idle: Mutex<Vec<OpenFile>>,
 }
 
-/// A connection and the handle that keeps its database open.
+/// A connection, what it has prepared, and the handle that keeps its database open; dropped in this order.
 struct OpenFile {
+    prepared: HashMap<String, Prepared>,
     connection: libsql::Connection,
     _database: libsql::Database,
+}
+
+/// A statement for repeated use: to prepare it takes SQLite longer than to run it.
+struct Prepared {
+    statement: libsql::Statement,
+    columns: Arc<[String]>,
 }
 
 impl std::fmt::Debug for OpenFile {
@@ -46,101 +58,126 @@ impl LocalDb {
         Self { path, idle: Mutex::new(Vec::new()) }
     }
 
-    pub(super) async fn read(self: &Arc<Self>, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        self.with_connection(async move |connection| run_all(connection, &statements).await).await
+    /// On the caller's thread: a reader waits for nobody, a page of a list takes less than the way to another thread and
+    /// back, and a function works on one request at a time.
+    pub(super) async fn read(&self, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
+        let mut file = self.take().await?;
+        let outcome = file.run_all(&statements).await;
+        self.keep(file);
+        outcome
     }
 
-    /// `IMMEDIATE` takes the write lock first, so that waiting for it honours the busy time-out.
+    /// `IMMEDIATE` takes the write lock first, so that waiting for it honours the busy time-out. The wait is why a write
+    /// runs on a thread where blocking is allowed.
     pub(super) async fn write(self: &Arc<Self>, statements: Vec<Statement>) -> Result<Vec<Rows>, DbError> {
-        self.with_connection(async move |connection| {
-            run(connection, &Statement::new("BEGIN IMMEDIATE", Vec::new())).await?;
-            let outcome = run_all(connection, &statements).await;
-            let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
-            let ended = run(connection, &Statement::new(end, Vec::new())).await;
-            outcome.and_then(|rows| ended.map(|_| rows))
-        })
-        .await
-    }
-
-    /// Lends a connection to `work` on a thread where blocking is allowed, since SQLite calls block.
-    async fn with_connection<T, F>(self: &Arc<Self>, work: F) -> Result<T, DbError>
-    where
-        T: Send + 'static,
-        F: AsyncFnOnce(&libsql::Connection) -> Result<T, DbError> + Send + 'static,
-    {
-        let db = Arc::clone(self);
-        let runtime = Handle::current();
+        let (db, runtime) = (Arc::clone(self), Handle::current());
         let blocking = tokio::task::spawn_blocking(move || {
             runtime.block_on(async {
-                let file = match db.take_idle() {
-                    Some(file) => file,
-                    None => db.open().await?,
-                };
-                let outcome = work(&file.connection).await;
-                // A connection whose transaction could not be ended must not be used again.
-                if file.connection.is_autocommit() {
-                    db.keep_idle(file);
-                }
+                let mut file = db.take().await?;
+                let outcome = file.write(&statements).await;
+                db.keep(file);
                 outcome
             })
         });
         blocking.await.map_err(|stopped| DbError::Other(format!("database task stopped: {stopped}")))?
     }
 
+    async fn take(&self) -> Result<OpenFile, DbError> {
+        let idle = self.idle().pop();
+        match idle {
+            Some(file) => Ok(file),
+            None => self.open().await,
+        }
+    }
+
+    fn keep(&self, file: OpenFile) {
+        let mut idle = self.idle();
+        // A connection whose transaction could not be ended must not be used again.
+        if file.connection.is_autocommit() && idle.len() < MAX_IDLE {
+            idle.push(file);
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<OpenFile>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn open(&self) -> Result<OpenFile, DbError> {
         let database = libsql::Builder::new_local(&self.path).build().await.map_err(from_driver)?;
         let connection = database.connect().map_err(from_driver)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(from_driver)?;
+        let mut file = OpenFile { prepared: HashMap::new(), connection, _database: database };
         for pragma in PRAGMAS {
-            run(&connection, &Statement::new(pragma, Vec::new())).await?;
+            file.run(&Statement::new(pragma, Vec::new())).await?;
         }
-        Ok(OpenFile { connection, _database: database })
-    }
-
-    fn take_idle(&self) -> Option<OpenFile> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
-    }
-
-    fn keep_idle(&self, file: OpenFile) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < MAX_IDLE {
-            idle.push(file);
-        }
+        Ok(file)
     }
 }
 
-async fn run_all(connection: &libsql::Connection, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
-    let mut answers = Vec::with_capacity(statements.len());
-    for statement in statements {
-        answers.push(run(connection, statement).await?);
+impl OpenFile {
+    async fn write(&mut self, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
+        self.run(&Statement::new("BEGIN IMMEDIATE", Vec::new())).await?;
+        let outcome = self.run_all(statements).await;
+        let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        let ended = self.run(&Statement::new(end, Vec::new())).await;
+        outcome.and_then(|rows| ended.map(|_| rows))
     }
-    Ok(answers)
+
+    async fn run_all(&mut self, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
+        let mut answers = Vec::with_capacity(statements.len());
+        for statement in statements {
+            answers.push(self.run(statement).await?);
+        }
+        Ok(answers)
+    }
+
+    /// Runs one statement to its end. `query` serves writes too: `execute` refuses `RETURNING`.
+    async fn run(&mut self, statement: &Statement) -> Result<Rows, DbError> {
+        let Self { prepared, connection, .. } = self;
+        if !prepared.contains_key(statement.sql.as_ref()) {
+            if prepared.len() == MAX_PREPARED {
+                prepared.clear();
+            }
+            let fresh = Prepared::new(connection, &statement.sql).await?;
+            prepared.insert(statement.sql.clone().into_owned(), fresh);
+        }
+        let prepared = &prepared[statement.sql.as_ref()];
+        let outcome = prepared.run(connection, statement).await;
+        // Without this it would hold its snapshot of the database, and ignore the next parameters.
+        prepared.statement.reset();
+        if statement.size_bytes() > MAX_KEPT_BYTES {
+            self.prepared.remove(statement.sql.as_ref());
+        }
+        outcome
+    }
 }
 
-/// Runs one statement to its end. `query` serves writes too: `execute` refuses `RETURNING`.
-async fn run(connection: &libsql::Connection, statement: &Statement) -> Result<Rows, DbError> {
-    let prepared = connection.prepare(&statement.sql).await.map_err(from_driver)?;
-    // SQLite would silently read missing parameters as NULL.
-    if prepared.parameter_count() != statement.params.len() {
-        return Err(DbError::Other(format!(
-            "statement takes {} parameters, {} given: {}",
-            prepared.parameter_count(),
-            statement.params.len(),
-            statement.sql
-        )));
+impl Prepared {
+    async fn new(connection: &libsql::Connection, sql: &str) -> Result<Self, DbError> {
+        let statement = connection.prepare(sql).await.map_err(from_driver)?;
+        let columns = statement.columns().iter().map(|column| column.name().to_owned()).collect();
+        Ok(Self { statement, columns })
     }
-    let params: Vec<libsql::Value> = statement.params.iter().cloned().map(into_driver).collect();
-    let columns: Arc<[String]> = prepared.columns().iter().map(|column| column.name().to_owned()).collect();
-    let changes_before = connection.total_changes();
-    let mut cursor = prepared.query(params).await.map_err(from_driver)?;
-    let mut rows = Vec::new();
-    while let Some(row) = cursor.next().await.map_err(from_driver)? {
-        let values = (0..row.column_count()).map(|index| row.get_value(index).map(out_of_driver));
-        rows.push(Row::new(Arc::clone(&columns), values.collect::<Result<_, _>>().map_err(from_driver)?));
+
+    async fn run(&self, connection: &libsql::Connection, statement: &Statement) -> Result<Rows, DbError> {
+        let wanted = self.statement.parameter_count();
+        // SQLite would silently read missing parameters as NULL.
+        if wanted != statement.params.len() {
+            let (given, sql) = (statement.params.len(), &statement.sql);
+            return Err(DbError::Other(format!("statement takes {wanted} parameters, {given} given: {sql}")));
+        }
+        let params: Vec<libsql::Value> = statement.params.iter().cloned().map(into_driver).collect();
+        let changes_before = connection.total_changes();
+        let mut cursor = self.statement.query(params).await.map_err(from_driver)?;
+        let mut rows = Vec::new();
+        while let Some(row) = cursor.next().await.map_err(from_driver)? {
+            let values = (0..row.column_count()).map(|index| row.get_value(index).map(out_of_driver));
+            rows.push(Row::new(Arc::clone(&self.columns), values.collect::<Result<_, _>>().map_err(from_driver)?));
+        }
+        // `changes` keeps the count of the last statement that wrote. One that returns rows counts as 0, as it does remotely.
+        let counts = self.columns.is_empty() && connection.total_changes() != changes_before;
+        Ok(Rows { rows, affected: if counts { connection.changes() } else { 0 } })
     }
-    // `changes` keeps the count of the last statement that wrote. One that returns rows counts as 0, as it does remotely.
-    let counts = columns.is_empty() && connection.total_changes() != changes_before;
-    Ok(Rows { rows, affected: if counts { connection.changes() } else { 0 } })
 }
 
 fn from_driver(error: libsql::Error) -> DbError {

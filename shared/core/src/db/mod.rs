@@ -63,6 +63,16 @@ impl Statement {
         Some(Self::new(format!("SELECT 1 AS one FROM {table} WHERE id = ?1"), vec![id.clone()]))
     }
 
+    /// How much text and how many bytes its parameters hold.
+    fn size_bytes(&self) -> usize {
+        let size = |value: &Value| match value {
+            Value::Text(text) => text.len(),
+            Value::Blob(bytes) => bytes.len(),
+            Value::Null | Value::Integer(_) | Value::Real(_) => 0,
+        };
+        self.params.iter().map(size).sum()
+    }
+
     fn inserts_values(&self) -> bool {
         let sql = self.sql.trim_start();
         sql.starts_with("INSERT INTO ") && sql.contains("VALUES") && !sql.contains("ON CONFLICT")

@@ -150,14 +150,18 @@ impl Row {
 
     /// The column as `T`; fails when there is no such column or it holds another type.
     pub fn get<T: FromValue>(&self, column: &'static str) -> Result<T, DbError> {
-        let position = self.columns.iter().position(|name| name == column);
-        position.and_then(|index| T::from_value(self.values.get(index)?)).ok_or(DbError::Column(column))
+        self.value(column).and_then(T::from_value).ok_or(DbError::Column(column))
     }
 
     /// The JSON text of a column, decoded.
     pub fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, DbError> {
-        let text: String = self.get(column)?;
-        serde_json::from_str(&text).map_err(|source| DbError::Document { column, source })
+        let Some(Value::Text(text)) = self.value(column) else { return Err(DbError::Column(column)) };
+        serde_json::from_str(text).map_err(|source| DbError::Document { column, source })
+    }
+
+    fn value(&self, column: &str) -> Option<&Value> {
+        let position = self.columns.iter().position(|name| name == column)?;
+        self.values.get(position)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Lists and exports of executions: which index serves which filter, and how a page is found without walking to it.
+//! Lists of executions: which index serves which filter, and how a page is found without walking to it.
 //!
 //! Rows are wide, so a page is chosen in an index alone and its rows are opened afterwards. For each order there is an
 //! index for all executions and one for each kind of filter, which *leads*; further filters are compared within it.
@@ -8,7 +8,7 @@ use super::{
     store::{VIEW, view_of},
 };
 use crate::{
-    db::{Db, DbError, Row, Statement, Value},
+    db::{Db, DbError, Statement, Value},
     documents::to_json,
     pagination::{Direction, Page, PageRequest, Stretch},
     params,
@@ -45,7 +45,7 @@ pub enum ExecutionOrder {
 }
 
 impl ExecutionOrder {
-    const fn column(self) -> &'static str {
+    pub(super) const fn column(self) -> &'static str {
         match self {
             Self::Created => "created_at",
             Self::Updated => "updated_at",
@@ -83,8 +83,12 @@ impl ExecutionFilter {
 
     /// The whole condition, on `executions`.
     fn condition(&self) -> Condition {
-        let lead = self.lead();
-        let mut condition = Condition { lead: Some(lead), ..Condition::everything() };
+        self.condition_after(Vec::new())
+    }
+
+    /// The same behind another condition, whose parameters come first.
+    pub(super) fn condition_after(&self, params: Vec<Value>) -> Condition {
+        let mut condition = Condition { params, lead: Some(self.lead()), ..Condition::everything() };
         condition.and_these(self);
         if let Some(ids) = &self.ids {
             condition.params.push(to_json(ids).into());
@@ -107,9 +111,9 @@ impl ExecutionFilter {
 }
 
 /// The condition of a filter, with only the parts that are asked for. Column names are fixed text; values are parameters.
-struct Condition {
-    sql: String,
-    params: Vec<Value>,
+pub(super) struct Condition {
+    pub(super) sql: String,
+    pub(super) params: Vec<Value>,
     /// Set when others than the leading column must not draw the planner, which knows no sizes, to their index.
     lead: Option<Lead>,
 }
@@ -174,33 +178,7 @@ fn rows_of(filter: &ExecutionFilter, order: ExecutionOrder, direction: Direction
     Condition { sql, params, lead }
 }
 
-fn ordering(order: ExecutionOrder, direction: Direction, prefix: &str) -> String {
+pub(super) fn ordering(order: ExecutionOrder, direction: Direction, prefix: &str) -> String {
     let (column, direction) = (order.column(), direction.sql());
     format!("{prefix}{column} {direction}, {prefix}seq {direction}")
-}
-
-/// An execution with name and text of the executed version, for exports.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CsvRow {
-    /// The execution.
-    pub view: ExecutionView,
-    /// Text of the executed version.
-    pub prompt_value: Option<String>,
-}
-
-/// Up to `limit` matching executions from `offset` on, for exports.
-pub async fn csv_rows(
-    db: &Db,
-    filter: &ExecutionFilter,
-    order: ExecutionOrder,
-    direction: Direction,
-    page: PageRequest,
-) -> Result<Vec<CsvRow>, DbError> {
-    let Condition { sql, params, .. } = rows_of(filter, order, direction, page.stretch());
-    let sql = format!(
-        "SELECT json_extract(p.data, '$.versions[' || (json_extract(e.data, '$.prompt_version') - 1) || '].prompt')
-            AS prompt_value, {VIEW} {sql}"
-    );
-    let row = |row: &Row| Ok(CsvRow { view: view_of(row)?, prompt_value: row.get("prompt_value")? });
-    db.read(sql, params).await?.rows.iter().map(row).collect()
 }

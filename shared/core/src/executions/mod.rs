@@ -7,6 +7,7 @@
 mod counters;
 mod create;
 mod erase;
+mod export;
 mod group_run;
 mod list;
 mod outcome;
@@ -22,8 +23,9 @@ use utoipa::ToSchema;
 pub use counters::{CountDifference, count_differences, prompt_after, recount, total_agrees};
 pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
 pub use erase::{EraseError, erase};
+pub use export::{ExportPlace, ExportedExecution, export};
 pub use group_run::create_group_run;
-pub use list::{CsvRow, ExecutionFilter, ExecutionOrder, csv_rows, list};
+pub use list::{ExecutionFilter, ExecutionOrder, list};
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};
 pub use provider_call::{ProviderCall, TokenUsage};

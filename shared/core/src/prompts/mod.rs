@@ -5,7 +5,7 @@ mod edit;
 mod store;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use utoipa::ToSchema;
 
 pub use compile::{CompileError, InputCheck, check_input, compile, compile_text};
@@ -33,33 +33,33 @@ pub struct PromptOptions {
     pub web_search: Option<bool>,
 }
 
-/// A stored prompt; the top level mirrors the current version.
+/// A stored prompt; the top level mirrors the current version. Its schemas are read as `S`: as values by who looks into
+/// them, as text by who hands them on, and not at all by who needs none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Prompt {
+pub struct Prompt<S = Value> {
     /// Unique among present names.
     pub name: String,
     /// Mustache template.
     pub prompt: String,
     /// Schema that answers must satisfy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema_response: Option<Value>,
+    pub json_schema_response: Option<S>,
     /// Schema that input must satisfy; with one, the text is compiled as a template.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema_input: Option<Value>,
+    pub json_schema_input: Option<S>,
     /// Number of the newest version.
     pub current_version: u32,
     /// What runs ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<PromptOptions>,
     /// All versions, oldest first.
-    pub versions: Vec<PromptVersion>,
+    pub versions: Vec<PromptVersion<S>>,
 }
 
 /// An immutable snapshot of a prompt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
-pub struct PromptVersion {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PromptVersion<S = Value> {
     /// 1-based number.
-    #[schema(minimum = 1)]
     pub version: u32,
     /// Name at that time.
     pub name: String,
@@ -67,18 +67,19 @@ pub struct PromptVersion {
     pub prompt: String,
     /// Schema that answers must satisfy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
-    pub json_schema_response: Option<Value>,
+    pub json_schema_response: Option<S>,
     /// Schema that input must satisfy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<std::collections::HashMap<String, Value>>)]
-    pub json_schema_input: Option<Value>,
+    pub json_schema_input: Option<S>,
     /// What runs ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<PromptOptions>,
     /// When this version was made.
     pub created_at: Timestamp,
 }
+
+/// A prompt whose schemas are still the text that was stored.
+pub type PromptAsStored = Prompt<Box<RawValue>>;
 
 impl PromptVersion {
     /// Whether executions must carry a file.

@@ -1,6 +1,8 @@
 //! All SQL of prompts.
 
-use super::Prompt;
+use serde::de::IgnoredAny;
+
+use super::{Prompt, PromptAsStored};
 use crate::{
     db::{Db, DbError, Statement},
     documents::{Collection, Document, Filter, ordering},
@@ -46,7 +48,7 @@ pub async fn list(
     order: PromptOrder,
     direction: Direction,
     page: PageRequest,
-) -> Result<Page<Document<Prompt>>, DbError> {
+) -> Result<Page<Document<PromptAsStored>>, DbError> {
     let column = match order {
         PromptOrder::Name => "name",
         PromptOrder::Created => "created_at",
@@ -66,20 +68,20 @@ fn containing(search: &str) -> Filter {
 }
 
 /// All prompts whose name contains `pattern`, newest first.
-pub async fn search_by_name(db: &Db, pattern: &str) -> Result<Vec<Document<Prompt>>, DbError> {
+pub async fn search_by_name(db: &Db, pattern: &str) -> Result<Vec<Document<PromptAsStored>>, DbError> {
     let filter = Filter { condition: "instr(lower(name), lower(?1)) > 0", params: params![pattern] };
     PROMPTS.list(db, filter, NEWEST_FIRST).await
 }
 
 /// The newest prompts.
-pub async fn list_newest(db: &Db, limit: u32) -> Result<Vec<Document<Prompt>>, DbError> {
+pub async fn list_newest(db: &Db, limit: u32) -> Result<Vec<Document<PromptAsStored>>, DbError> {
     let filter = Filter { condition: "true", params: params![] };
     let page = PageRequest { page: 1, limit };
     Ok(PROMPTS.page(db, filter, NEWEST_FIRST, page).await?.data)
 }
 
 /// All prompts, newest first, for drop-downs.
-pub async fn list_choices(db: &Db) -> Result<Vec<Document<Prompt>>, DbError> {
+pub async fn list_choices(db: &Db) -> Result<Vec<Document<Prompt<IgnoredAny>>>, DbError> {
     PROMPTS.list(db, Filter { condition: "true", params: params![] }, NEWEST_FIRST).await
 }
 

@@ -1,0 +1,130 @@
+//! What a small installation holds, made through its public API.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+use shared_core::{
+    Db, ProviderName, Timestamp,
+    executions::{Outcome, pipeline},
+    model_lists,
+};
+
+use super::functions::Functions;
+use crate::demo::MODELS;
+
+/// The API takes so many targets in one request.
+const PER_REQUEST: usize = 100;
+const LEASE: Duration = Duration::from_secs(3600);
+const PROMPTS: u32 = 20;
+const EXECUTIONS: usize = 200;
+
+/// Ids and names to ask for.
+pub(super) struct Stock {
+    pub(super) prompt: String,
+    /// An execution that was completed.
+    pub(super) execution: String,
+    pub(super) deployment: &'static str,
+    /// A key with all scopes that the benchmarks use.
+    pub(super) api_key: String,
+}
+
+impl Stock {
+    /// Twenty prompts of two versions, two hundred completed executions, a deployment and an API key. The one place that
+    /// the provider has is taken in the end: what comes then waits, and no message is sent to queues that are not there.
+    pub(super) async fn fill(functions: &Functions) -> Result<Self> {
+        let (api, db) = (&functions.api, &functions.db);
+        for setting in [
+            json!({"type": "provider-limits", "data": {"provider": "ollama", "max_running": 1}}),
+            json!({"type": "llm-api-key", "data": {"provider": "ollama", "api_key": "local"}}),
+        ] {
+            api.post("/api/v1/settings", &setting).await?;
+        }
+        // Nobody could be asked for them.
+        model_lists::keep(db, ProviderName::Ollama, &Ok(MODELS.map(str::to_owned).into()), Timestamp::now()).await?;
+
+        let mut prompt = String::new();
+        for number in 1..=PROMPTS {
+            prompt = id(&api.post("/api/v1/prompts", &prompt_body(number, "friendly")).await?)?;
+            api.put(&format!("/api/v1/prompts/{prompt}"), &prompt_body(number, "kind")).await?;
+        }
+        let body = json!({
+            "name": "bench", "promptId": prompt, "promptVersion": 2, "provider": "ollama", "model": MODELS[0],
+        });
+        api.post("/api/v1/deployments", &body).await?;
+        let scopes = ["deployments:run", "prompts:read", "executions:read"];
+        let key = api.post("/api/v1/api-keys", &json!({"name": "bench", "scopes": scopes})).await?;
+        let api_key = key["plain_key"].as_str().context("no API key in the answer")?.to_owned();
+
+        let mut executions = Vec::new();
+        while executions.len() < EXECUTIONS {
+            let body = execution_body(&prompt, PER_REQUEST);
+            let created = api.post("/api/v1/executions", &body).await?;
+            let ids = created["executionIds"].as_array().context("no execution ids")?;
+            executions.extend(ids.iter().filter_map(Value::as_str).map(str::to_owned));
+        }
+        for _ in &executions {
+            complete_next(db).await?;
+        }
+        let execution = executions.pop().context("no execution")?;
+        api.post("/api/v1/executions", &execution_body(&prompt, 1)).await?;
+        let last = pipeline::claim_next(db, ProviderName::Ollama, LEASE, Timestamp::now()).await?;
+        last.context("the last execution does not run")?;
+        Ok(Self { prompt, execution, deployment: "bench", api_key })
+    }
+}
+
+/// Runs the next execution in line to its end, without a model.
+async fn complete_next(db: &Db) -> Result<()> {
+    let claim = pipeline::claim_next(db, ProviderName::Ollama, LEASE, Timestamp::now()).await?;
+    let claim = claim.context("nothing is in line")?;
+    if !pipeline::finish(db, &claim, &answer(), Timestamp::now()).await? {
+        bail!("an execution was not finished");
+    }
+    Ok(())
+}
+
+/// An answer of a kilobyte.
+pub(super) fn answer() -> Outcome {
+    let members: [(&str, Value); 4] = [
+        ("result", "A friendly sentence. ".repeat(48).into()),
+        ("result_valid", true.into()),
+        ("input_tokens_used", 250.into()),
+        ("output_tokens_used", 200.into()),
+    ];
+    Outcome::Completed(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect::<Map<_, _>>())
+}
+
+/// Executions of a prompt, with a short input.
+pub(super) fn execution_body(prompt: &str, count: usize) -> Value {
+    let target = format!("ollama:{}", MODELS[0]);
+    json!({"promptId": prompt, "userInput": input(), "providerModel": vec![target; count]})
+}
+
+/// Input for the prompts of the stock.
+pub(super) fn input() -> String {
+    json!({"name": "Grace", "city": "Arlington", "notes": "likes ships. ".repeat(20)}).to_string()
+}
+
+/// A template of half a kilobyte with schemas for input and answer.
+fn prompt_body(number: u32, tone: &str) -> Value {
+    let rules = "Keep to what you were told, and say when something is missing. ".repeat(6);
+    json!({
+        "name": format!("greeting {number}"),
+        "prompt": format!("Write one {tone} sentence to {{{{name}}}}, who lives in {{{{city}}}}: {{{{notes}}}}.\n{rules}"),
+        "json_schema_input": {
+            "type": "object",
+            "properties": {
+                "name": {"type": "string"},
+                "city": {"type": "string", "description": "where the person lives"},
+                "notes": {"type": "string"},
+            },
+            "required": ["name", "city"],
+        },
+        "json_schema_response": {"type": "object", "properties": {"sentence": {"type": "string"}}},
+    })
+}
+
+fn id(created: &Value) -> Result<String> {
+    Ok(created["id"].as_str().context("no id in the answer")?.to_owned())
+}
