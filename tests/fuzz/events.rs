@@ -111,17 +111,10 @@ impl Target for QueueRecords {
             hostile::mutate(u, &mut event)?;
         }
         let Ok(batch) = serde_json::from_value::<SqsEvent>(event.clone()) else { return Ok(()) };
-        let unreadable = |record: &Value| {
-            let body = record["body"].as_str().unwrap_or_default();
-            serde_json::from_str::<JobMessage>(body).is_err()
-        };
-        let expected: Vec<String> = event["Records"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter(|record| unreadable(record))
-            .map(|record| record["messageId"].as_str().unwrap_or_default().to_owned())
-            .collect();
+        let is_unreadable =
+            |body: &Option<String>| serde_json::from_str::<JobMessage>(body.as_deref().unwrap_or_default()).is_err();
+        let unreadable = batch.records.iter().filter(|record| is_unreadable(&record.body));
+        let expected: Vec<String> = unreadable.map(|record| record.message_id.clone().unwrap_or_default()).collect();
         let invocation = invocation();
         let response = self.at.runtime.block_on(async {
             let (webhooks, embedder, worker) = (&self.at.app.webhooks, &self.at.app.embedder, &self.at.app.worker);

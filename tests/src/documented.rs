@@ -49,7 +49,7 @@ pub(crate) fn assert_documented(method: &Method, path: &str, answer: &Answer) {
 
 /// The operation that serves a path, and the path as the document writes it.
 fn find_operation(method: &Method, path: &str) -> Option<(&'static str, &'static Value)> {
-    let given: Vec<&str> = path.trim_end_matches('/').split('/').collect();
+    let given: Vec<&str> = path.strip_suffix('/').unwrap_or(path).split('/').collect();
     let serves = |pattern: &&String| {
         let segments: Vec<&str> = pattern.split('/').collect();
         let fits = |(segment, text): (&&str, &&str)| {

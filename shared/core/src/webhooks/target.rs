@@ -70,7 +70,15 @@ fn is_local_name(name: &str) -> bool {
     const OURS: [&str; 7] = ["localhost", "localdomain", "local", "internal", "intranet", "lan", "home.arpa"];
     let name = name.trim_end_matches('.');
     let is_below = |zone: &str| name.strip_suffix(zone).is_some_and(|front| front.ends_with('.'));
-    !name.contains('.') || OURS.into_iter().any(|zone| name == zone || is_below(zone))
+    !name.contains('.') || ends_in_number(name) || OURS.into_iter().any(|zone| name == zone || is_below(zone))
+}
+
+/// No name of the internet does. With dots too many behind it, an address is a name for the URL parser, and perhaps still an
+/// address for a resolver.
+fn ends_in_number(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let is_hex = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    last.bytes().all(|digit| digit.is_ascii_digit()) || last.strip_prefix("0x").is_some_and(is_hex)
 }
 
 /// Whether the public internet leads to an address.
@@ -257,6 +265,10 @@ mod tests {
             "017700000001",
             "0177.0.0.01",
             "127.0.0.0x1",
+            "127.0.0.1..",
+            "127.1..",
+            "0x7f.0x1..",
+            "127.0.0.1%2e.",
             "①②⑦.0.0.1",
             "127。0。0。1",
             "%31%32%37.0.0.1",
