@@ -127,6 +127,7 @@ fn operations(functions: &Functions, stock: &Stock) -> Result<Vec<Call>> {
             .with_key(api_key),
         Call::get("read one's profile", "/api/v1/users/profile/me"),
         Call::get("dashboard", "/api/v1/dashboard/stats"),
+        Call::get("comments on a prompt", format!("/api/v1/comments?prompt_id={prompt}")),
     ];
     let document = read(&workspace_root()?.join(DOCUMENT_PATH))?;
     for function in functions.names() {

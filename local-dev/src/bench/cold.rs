@@ -57,7 +57,8 @@ pub async fn cold(args: ColdArgs) -> Result<()> {
 
     let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
     let database = DatabaseConfig::File(dir.path().join(DATABASE_FILE));
-    let isolation = Isolation { data_dir: dir.path(), database: &database, programs: &programs, max_instances: 1 };
+    let (data_dir, env) = (dir.path(), BTreeMap::new());
+    let isolation = Isolation { data_dir, database: &database, programs: &programs, env: &env, max_instances: 1 };
     let functions = functions_alone(&template, &isolation)?;
     let host = Host::new(functions, dir.path(), &Reporter::silent())?;
     let alone = Alone { template: &template, host: &host };

@@ -18,6 +18,7 @@ use super::system::cores;
 use crate::{
     api::Api,
     build::{Profile, build_functions, workspace_root},
+    demo::DemoProvider,
     gateway::Gateway,
     host::Host,
     invoke::Invoker,
@@ -37,6 +38,7 @@ pub(super) struct Functions {
     pub(super) template: Arc<Template>,
     pub(super) host: Arc<Host>,
     _gateway: Gateway,
+    _demo: DemoProvider,
 }
 
 impl Functions {
@@ -67,14 +69,17 @@ impl Functions {
         println!("Building the API functions with the {} profile", profile.name());
         let built = build_functions(&root, &names, profile, true).await?;
         let programs = names.iter().map(|name| ((*name).to_owned(), built.join(name))).collect();
-        let isolation = Isolation { data_dir: dir, database, programs: &programs, max_instances: instances };
+        // Settings are refused when their provider cannot be reached.
+        let demo = DemoProvider::start(None, Duration::ZERO).await?;
+        let env = BTreeMap::from([("OLLAMA_BASE_URL".to_owned(), demo.url())]);
+        let isolation = Isolation { data_dir: dir, database, programs: &programs, env: &env, max_instances: instances };
         let host = Arc::new(Host::new(functions_alone(&template, &isolation)?, dir, &Reporter::silent())?);
         host.invoke(MIGRATE, "{}".into(), MIGRATION_LIMIT).await.context("the migration failed")?;
 
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
         let gateway = Gateway::start(listener, template.clone(), host.clone(), None, Reporter::silent())?;
         let api = Api::register(format!("http://{}", gateway.address())).await?;
-        Ok(Self { api, db: Db::new(database), template, host, _gateway: gateway })
+        Ok(Self { api, db: Db::new(database), template, host, _gateway: gateway, _demo: demo })
     }
 
     /// Names of the API functions.

@@ -108,7 +108,8 @@ async fn measure(
     let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
     let file = dir.path().join(DATABASE_FILE);
     let database = DatabaseConfig::File(file.clone());
-    let isolation = Isolation { data_dir: dir.path(), database: &database, programs, max_instances: 1 };
+    let (data_dir, env) = (dir.path(), BTreeMap::new());
+    let isolation = Isolation { data_dir, database: &database, programs, env: &env, max_instances: 1 };
     let host = Host::new(functions_alone(template, &isolation)?, dir.path(), &Reporter::silent())?;
     let alone = Alone { template, host: &host };
     let token = alone.set_up().await?;

@@ -7,7 +7,6 @@ use serde_json::{Map, Value, json};
 use shared_core::{
     Db, ProviderName, Timestamp,
     executions::{Outcome, pipeline},
-    model_lists,
 };
 
 use super::functions::Functions;
@@ -40,8 +39,6 @@ impl Stock {
         ] {
             api.post("/api/v1/settings", &setting).await?;
         }
-        // Nobody could be asked for them.
-        model_lists::keep(db, ProviderName::Ollama, &Ok(MODELS.map(str::to_owned).into()), Timestamp::now()).await?;
 
         let mut prompt = String::new();
         for number in 1..=PROMPTS {

@@ -339,6 +339,8 @@ pub(crate) struct Isolation<'a> {
     pub(crate) database: &'a DatabaseConfig,
     /// Those that may be called.
     pub(crate) programs: &'a BTreeMap<String, PathBuf>,
+    /// Environment variables for all of them; they win over everything else.
+    pub(crate) env: &'a BTreeMap<String, String>,
     /// Most processes of each.
     pub(crate) max_instances: usize,
 }
@@ -352,7 +354,7 @@ pub(crate) fn functions_alone(template: &Template, isolation: &Isolation<'_>) ->
         secrets: &secrets::load_or_create(isolation.data_dir)?,
         queue_endpoint: NOWHERE,
         queue_urls: &queue_urls.collect(),
-        given: &BTreeMap::new(),
+        given: isolation.env,
     };
     let functions = template.functions.iter();
     functions

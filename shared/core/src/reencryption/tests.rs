@@ -2,6 +2,7 @@ use super::*;
 use crate::{
     Document, ProviderName, Secret, Timestamp,
     config::{EncryptionKey, KeyRing},
+    limits::{Limit, Take},
     settings::{self, NewSetting, ServiceName, Setting},
     testing::database,
     users::{self, NewUser, Role},
@@ -48,7 +49,8 @@ async fn fill(db: &Db, cipher: &Cipher) {
     settings::rotate_secret(db, cipher, &destination, now).await.unwrap();
     users::register_first_admin(db, "ada@example.com", "Ada", "correct horse".into(), now).await.unwrap();
     let new = NewUser { email: "grace@example.com".into(), name: "Grace".into(), role: Role::User, profile: None };
-    users::invite(db, cipher, new, "u1", now).await.unwrap();
+    let take = Take::new("links", "u1", 1, Limit::per_hour(1));
+    users::invite(db, cipher, new, "u1", &take, now).await.unwrap();
 }
 
 /// Every stored secret, by what holds it.
