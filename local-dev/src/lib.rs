@@ -13,6 +13,7 @@
 //! of the whole; [`infra`] checks the template, [`package`] makes what is deployed. What happens is told as [`report`] events. Nothing here is deployed.
 
 mod api;
+mod aws_transport;
 pub mod bench;
 pub mod build;
 pub mod chaos;

@@ -7,8 +7,9 @@ use shared_core::{
     Timestamp,
     api_keys::{self, ApiKeyError},
 };
-use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{
+    ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, OpenApiRouter, Path, routes,
+};
 
 use wire::{ApiKeyCreated, ApiKeyList, ApiKeyResponse, ApiKeyStats, CreateApiKeyRequest, UpdateApiKeyRequest};
 

@@ -5,8 +5,7 @@ mod wire;
 use axum::extract::State;
 use axum::http::StatusCode;
 use shared_core::{Document, Timestamp, users};
-use shared_http::{ApiResult, App, Caller, Created, Data, Json, LoginUser, SourceAddress};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{ApiResult, App, Caller, Created, Data, Json, LoginUser, OpenApiRouter, SourceAddress, routes};
 
 use wire::{ActivateUserRequest, AuthCheck, AuthSession, LoginRequest, RegisterFirstAdminRequest};
 

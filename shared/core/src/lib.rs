@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod logging;
 pub mod migrations;
 pub mod model_lists;
+pub mod outbound;
 pub mod pagination;
 pub mod passwords;
 pub mod prompts;

@@ -25,7 +25,6 @@ use shared_core::{
 use tower::Service;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::App,
@@ -33,6 +32,7 @@ use crate::{
     body,
     error::{ApiError, UNEXPECTED, failure},
     paths::Paths,
+    routes::OpenApiRouter,
 };
 
 /// Headers of every answer (contract 1.5).
@@ -53,9 +53,9 @@ const SECURITY_HEADERS: [(&str, &str); 12] = [
 
 /// The routes with everything that stands around them: path spelling, log line, headers, body, credentials.
 pub fn service(routes: OpenApiRouter, app: &App) -> Edge {
-    let (router, api) = routes.split_for_parts();
-    let paths = Paths::new(api.paths.paths.keys().map(String::as_str));
-    let router = router
+    let paths = Paths::new(routes.paths().iter().map(String::as_str));
+    let router = routes
+        .router
         .route_layer(from_fn_with_state(app.clone(), auth::guard))
         .route_layer(from_fn(body::read))
         .method_not_allowed_fallback(method_not_allowed)

@@ -1,9 +1,16 @@
 //! Session tokens: JWT, HS256, with `sub`, `iat`, `exp` and the account's session version `ver` (decision A-12).
+//!
+//! One algorithm and four claims are an HMAC and some base64, for which no library is needed: those that know all of JWT
+//! bring RSA and elliptic curves along.
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::Sha256;
 use shared_core::{Document, Timestamp, config::SessionConfig, users::User};
 
+/// The only algorithm that is issued and accepted.
+const ALGORITHM: &str = "HS256";
 const SECONDS_PER_DAY: i64 = 86_400;
 /// How far the clocks of two machines may differ.
 const CLOCK_SKEW_SECONDS: i64 = 60;
@@ -21,11 +28,19 @@ pub struct Claims {
     pub ver: u64,
 }
 
+/// The first part of a token.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    #[serde(default)]
+    typ: String,
+    alg: String,
+}
+
 /// Issues and checks session tokens.
 #[derive(Clone)]
 pub struct Sessions {
-    encoding: EncodingKey,
-    decoding: DecodingKey,
+    /// Has the key already.
+    hmac: Hmac<Sha256>,
     max_age_seconds: i64,
 }
 
@@ -38,10 +53,8 @@ impl std::fmt::Debug for Sessions {
 impl Sessions {
     /// Tokens signed with the configured secret.
     pub fn new(config: &SessionConfig) -> Self {
-        let secret = config.secret.reveal().as_bytes();
         Self {
-            encoding: EncodingKey::from_secret(secret),
-            decoding: DecodingKey::from_secret(secret),
+            hmac: keyed(config.secret.reveal().as_bytes()),
             max_age_seconds: i64::from(config.max_age_days) * SECONDS_PER_DAY,
         }
     }
@@ -51,19 +64,38 @@ impl Sessions {
         let iat = now.unix_seconds();
         let claims =
             Claims { sub: user.id.clone(), iat, exp: iat + self.max_age_seconds, ver: user.data.session_version };
-        encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).expect("plain claims can be signed")
+        let head = Head { typ: "JWT".to_owned(), alg: ALGORITHM.to_owned() };
+        let signed = format!("{}.{}", encode(&head), encode(&claims));
+        let signature = BASE64.encode(self.hmac_of(&signed).finalize().into_bytes());
+        format!("{signed}.{signature}")
     }
 
     /// What a token says, if it is ours, not expired and not from the future.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        let mut validation = Validation::new(Algorithm::HS256);
-        // Checked below against the given moment.
-        validation.validate_exp = false;
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        let claims = decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
+        let (signed, signature) = token.rsplit_once('.')?;
+        self.hmac_of(signed).verify_slice(&BASE64.decode(signature).ok()?).ok()?;
+        let (head, claims) = signed.split_once('.')?;
+        decode::<Head>(head).filter(|head| head.alg == ALGORITHM)?;
+        let claims: Claims = decode(claims)?;
         let now = now.unix_seconds();
         (claims.exp > now && claims.iat <= now + CLOCK_SKEW_SECONDS).then_some(claims)
     }
+
+    fn hmac_of(&self, signed: &str) -> Hmac<Sha256> {
+        self.hmac.clone().chain_update(signed)
+    }
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
+}
+
+fn encode(part: &impl Serialize) -> String {
+    BASE64.encode(serde_json::to_vec(part).expect("plain members can be written as JSON"))
+}
+
+fn decode<T: DeserializeOwned>(part: &str) -> Option<T> {
+    serde_json::from_slice(&BASE64.decode(part).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -114,13 +146,29 @@ mod tests {
         let foreign = sessions("another secret, just as long as ours");
         assert!(ours.verify(&foreign.issue(&user(), now), now).is_none());
         let claims = Claims { sub: "u1".into(), iat: 0, exp: i64::MAX / 2, ver: 3 };
-        let key = EncodingKey::from_secret(b"0123456789abcdef0123456789abcdef");
-        let stronger = encode(&Header::new(Algorithm::HS512), &claims, &key).unwrap();
-        assert!(ours.verify(&stronger, now).is_none(), "another algorithm");
+        let with_head = |typ: &str, alg: &str| {
+            let signed = format!("{}.{}", encode(&Head { typ: typ.into(), alg: alg.into() }), encode(&claims));
+            format!("{signed}.{}", BASE64.encode(ours.hmac_of(&signed).finalize().into_bytes()))
+        };
+        assert_eq!(ours.verify(&with_head("", "HS256"), now).as_ref(), Some(&claims), "ours, whoever wrote it");
+        for other in ["HS512", "none", "RS256", "hs256"] {
+            assert!(ours.verify(&with_head("JWT", other), now).is_none(), "{other}");
+        }
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImlhdCI6MCwiZXhwIjo5OTk5OTk5OTk5LCJ2ZXIiOjN9.";
         assert!(ours.verify(unsigned, now).is_none(), "no signature");
         for garbage in ["", "a.b.c", "....", "ü"] {
             assert!(ours.verify(garbage, now).is_none());
         }
+    }
+
+    /// RFC 7515, appendix A.1.
+    #[test]
+    fn signs_as_the_standard_shows() {
+        let key = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let signed = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
+                      Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let sessions = Sessions { hmac: keyed(&BASE64.decode(key).unwrap()), max_age_seconds: 0 };
+        let signature = BASE64.encode(sessions.hmac_of(signed).finalize().into_bytes());
+        assert_eq!(signature, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
     }
 }

@@ -153,6 +153,11 @@ impl HranaServer {
         self.state.connections.load(Ordering::SeqCst)
     }
 
+    /// How many streams wait for their next request.
+    pub fn open_streams(&self) -> usize {
+        lock(&self.state.streams).waiting()
+    }
+
     fn schedule(&self, count: usize, fault: Fault) {
         lock(&self.state.faults).extend(std::iter::repeat_n(fault, count));
     }
