@@ -12,6 +12,7 @@ mod error;
 mod extract;
 mod formats;
 mod issue;
+mod lambda;
 mod login_user;
 pub mod openapi;
 mod paths;

@@ -31,6 +31,7 @@ use crate::{
     auth::{self, Caller},
     body,
     error::{ApiError, UNEXPECTED, failure},
+    lambda,
     paths::Paths,
     routes::OpenApiRouter,
 };
@@ -67,7 +68,7 @@ pub fn service(routes: OpenApiRouter, app: &App) -> Edge {
 
 /// Serves the routes as a Lambda function until the process ends.
 pub async fn serve(routes: OpenApiRouter, app: &App) -> Result<(), lambda_http::Error> {
-    lambda_http::run(service(routes, app)).await
+    lambda::run(service(routes, app)).await
 }
 
 /// What stands outside the router, because the router itself would be in the way: paths are respelled before it chooses
