@@ -2,9 +2,11 @@
 
 mod access;
 mod api_keys;
+mod audit;
 mod auth;
 mod comments;
 mod dashboard;
+mod deletion;
 mod deployment_embeddings;
 mod deployments;
 mod edge;

@@ -301,6 +301,13 @@ impl TestApp {
         self.tokens.lock().expect("no test panicked").get(email).cloned()
     }
 
+    /// The bytes of the database file and of those that SQLite keeps beside it.
+    pub fn database_bytes(&self) -> Vec<u8> {
+        let DatabaseConfig::File(path) = &self.database else { panic!("the database is no file") };
+        let beside = |ending: &str| std::fs::read(format!("{}{ending}", path.display())).unwrap_or_default();
+        ["", "-wal", "-shm"].map(beside).concat()
+    }
+
     /// The OpenAPI document of every function.
     pub fn openapi(&self) -> Value {
         document([merged(self.functions.clone()).openapi()])
@@ -415,6 +422,7 @@ fn routes(
         ("api-executions", api_executions::routes(executions)),
         ("api-deployments", api_deployments::routes(deployments)),
         ("api-jobs", api_jobs::routes(jobs)),
+        ("api-audit", api_audit::routes(app.clone())),
         ("api-dashboard", api_dashboard::routes(app.clone())),
         ("api-test-data", api_test_data::routes(app.clone())),
         ("api-files", api_files::routes(app.clone())),

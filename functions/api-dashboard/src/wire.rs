@@ -4,17 +4,17 @@ use axum::{
     Json,
     response::{IntoResponse, Response},
 };
-use serde::{Deserialize, Deserializer, Serialize, de::Error};
+use serde::{Deserialize, Serialize};
 use shared_core::{
     Timestamp,
     usage::{Model, Range, Share, Stats, Usage},
 };
-use shared_http::RequestQuery;
+use shared_http::{Moment, RequestQuery};
 use utoipa::{
     IntoParams, PartialSchema, ToSchema,
     openapi::{
-        KnownFormat, RefOr, Schema, SchemaFormat,
-        schema::{AnyOfBuilder, ObjectBuilder, Type},
+        RefOr, Schema,
+        schema::{ObjectBuilder, Type},
     },
 };
 
@@ -53,41 +53,6 @@ impl<const FLAG: bool> PartialSchema for Always<FLAG> {
 }
 
 impl<const FLAG: bool> ToSchema for Always<FLAG> {}
-
-/// An instant, or a whole UTC day (defect DB-04).
-#[derive(Clone, Copy)]
-pub(crate) struct Moment {
-    first: Timestamp,
-    last: Timestamp,
-}
-
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let read =
-            |text: &str| text.parse::<Timestamp>().map_err(|_| D::Error::custom("must be an ISO instant or day"));
-        if text.len() == "2026-01-31".len() {
-            return Ok(Self {
-                first: read(&format!("{text}T00:00:00Z"))?,
-                last: read(&format!("{text}T23:59:59.999Z"))?,
-            });
-        }
-        // An offset may lead out of the years that have four digits; nothing happens there.
-        let (earliest, latest) = (read("0000-01-01T00:00:00Z")?, read("9999-12-31T23:59:59.999Z")?);
-        let instant = read(&text)?.clamp(earliest, latest);
-        Ok(Self { first: instant, last: instant })
-    }
-}
-
-impl PartialSchema for Moment {
-    fn schema() -> RefOr<Schema> {
-        let text =
-            |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
-        AnyOfBuilder::new().item(text(KnownFormat::DateTime)).item(text(KnownFormat::Date)).into()
-    }
-}
-
-impl ToSchema for Moment {}
 
 #[derive(Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]

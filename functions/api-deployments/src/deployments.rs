@@ -7,9 +7,7 @@ use shared_core::{
     Timestamp,
     deployments::{self, DeploymentError},
 };
-use shared_http::{
-    ApiError, ApiResult, Caller, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
-};
+use shared_http::{ApiResult, Caller, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request};
 
 use crate::{DeploymentsState, NamePath};
 use wire::{
@@ -135,9 +133,6 @@ pub(crate) async fn delete_deployment(
     State(state): State<DeploymentsState>,
     Path(path): Path<UuidPath>,
 ) -> ApiResult<StatusCode> {
-    let answers = state.db().write(vec![deployments::delete(&path.id)]).await?;
-    match answers.first().map(|answer| answer.affected) {
-        Some(1) => Ok(StatusCode::NO_CONTENT),
-        _ => Err(ApiError::from(DeploymentError::NotFound)),
-    }
+    deployments::delete(state.db(), &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -7,9 +7,7 @@ use shared_core::{
     Timestamp,
     embeddings::{self, EmbeddingError},
 };
-use shared_http::{
-    ApiError, ApiResult, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
-};
+use shared_http::{ApiResult, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request};
 use shared_jobs::types::GenerateEmbedding;
 
 use crate::{DeploymentsState, NamePath};
@@ -125,9 +123,6 @@ pub(crate) async fn delete_deployment_embedding(
     State(state): State<DeploymentsState>,
     Path(path): Path<UuidPath>,
 ) -> ApiResult<StatusCode> {
-    let answers = state.db().write(vec![embeddings::delete(&path.id)]).await?;
-    match answers.first().map(|answer| answer.affected) {
-        Some(1) => Ok(StatusCode::NO_CONTENT),
-        _ => Err(ApiError::from(EmbeddingError::NotFound)),
-    }
+    embeddings::delete(state.db(), &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

@@ -70,6 +70,7 @@ pub fn routes(state: ExecutionsState) -> OpenApiRouter {
         .routes(routes!(providers::list_provider_models))
         .routes(routes!(update_execution_fields))
         .routes(routes!(get_execution, cancel_execution))
+        .routes(routes!(erase_execution))
         .routes(routes!(bundles::list_execution_bundles))
         .with_state(state)
 }
@@ -176,6 +177,20 @@ async fn cancel_execution(State(state): State<ExecutionsState>, Path(path): Path
     let provider = pipeline::cancel(state.db(), &path.id, Timestamp::now()).await?;
     state.dispatcher.start(provider).await;
     state.dispatcher.start_jobs(WebhookDelivery::KIND).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/executions/{id}/erase`: deletes an execution that has ended with everything that it holds, and the
+/// comments on it. Sums of usage stay.
+#[utoipa::path(
+    post, path = "/api/v1/executions/{id}/erase", operation_id = "eraseExecution", tag = "executions", params(UuidPath),
+    responses(
+        (status = 204, description = "Done. The body is empty."),
+        (status = 400, body = ErrorEnvelope), (status = 404, body = ErrorEnvelope)
+    )
+)]
+async fn erase_execution(State(state): State<ExecutionsState>, Path(path): Path<UuidPath>) -> ApiResult<StatusCode> {
+    executions::erase(state.db(), &path.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

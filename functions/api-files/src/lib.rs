@@ -114,9 +114,6 @@ async fn download_file(State(app): State<App>, Path(path): Path<UuidPath>) -> Ap
     responses((status = 204, description = "Done. The body is empty."), (status = 404, body = ErrorEnvelope))
 )]
 async fn delete_file(State(app): State<App>, Path(path): Path<UuidPath>) -> ApiResult<StatusCode> {
-    let answers = app.db.write(files::delete(&path.id)).await?;
-    match answers.last().map(|answer| answer.affected) {
-        Some(1) => Ok(StatusCode::NO_CONTENT),
-        _ => Err(FileError::NotFound.into()),
-    }
+    files::delete(&app.db, &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

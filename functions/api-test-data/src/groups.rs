@@ -85,9 +85,6 @@ pub(crate) async fn delete_test_data_group(
     Path(path): Path<UuidPath>,
     Query(NoQuery {}): Query<NoQuery>,
 ) -> ApiResult<StatusCode> {
-    let answers = app.db.write(test_data::delete_group(&path.id)).await?;
-    match answers.last().map(|answer| answer.affected) {
-        Some(1) => Ok(StatusCode::NO_CONTENT),
-        _ => Err(TestDataError::GroupNotFound.into()),
-    }
+    test_data::delete_group(&app.db, &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

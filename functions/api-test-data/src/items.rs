@@ -115,9 +115,6 @@ pub(crate) async fn delete_test_data_item(
     Path(path): Path<UuidPath>,
     Query(NoQuery {}): Query<NoQuery>,
 ) -> ApiResult<StatusCode> {
-    let answers = app.db.write(vec![test_data::delete_item(&path.id)]).await?;
-    match answers.last().map(|answer| answer.affected) {
-        Some(1) => Ok(StatusCode::NO_CONTENT),
-        _ => Err(TestDataError::ItemNotFound.into()),
-    }
+    test_data::delete_item(&app.db, &path.id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

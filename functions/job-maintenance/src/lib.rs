@@ -53,6 +53,8 @@ pub enum Duty {
     OldJobs,
     /// Vectors that are older than they are kept.
     OldEmbeddings,
+    /// Entries of the audit log that are older than they are kept.
+    OldAuditEntries,
     /// Counters of executions.
     ExecutionCounts,
     /// Sums of usage.
@@ -61,13 +63,14 @@ pub enum Duty {
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Executions,
         Self::Jobs,
         Self::Invitations,
         Self::OldExecutions,
         Self::OldJobs,
         Self::OldEmbeddings,
+        Self::OldAuditEntries,
         Self::ExecutionCounts,
         Self::Usage,
     ];
@@ -99,6 +102,8 @@ pub struct Report {
     pub deleted_jobs: u64,
     /// Jobs whose vectors were older than they are kept.
     pub deleted_embeddings: u64,
+    /// Entries of the audit log that were older than they are kept.
+    pub deleted_audit_entries: u64,
     /// Counters and sums that differed from the facts.
     pub repaired: usize,
     /// Duties that there was no time for.
@@ -147,6 +152,7 @@ impl Maintenance {
             Duty::OldExecutions => report.deleted_executions = self.delete_old_executions(now).await?,
             Duty::OldJobs => report.deleted_jobs = self.delete_old_jobs(now).await?,
             Duty::OldEmbeddings => report.deleted_embeddings = self.delete_old_embeddings(now).await?,
+            Duty::OldAuditEntries => report.deleted_audit_entries = self.delete_old_audit_entries(now).await?,
             Duty::ExecutionCounts => report.repaired += self.check_execution_counts().await?,
             Duty::Usage => report.repaired += self.check_usage().await?,
         }
@@ -173,6 +179,7 @@ impl Report {
             deleted_executions = self.deleted_executions,
             deleted_jobs = self.deleted_jobs,
             deleted_embeddings = self.deleted_embeddings,
+            deleted_audit_entries = self.deleted_audit_entries,
             repaired = self.repaired,
             left_out = ?self.left_out,
             "job ended"

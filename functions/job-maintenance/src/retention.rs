@@ -1,6 +1,6 @@
 //! What is older than it is kept. Each round deletes a few batches, so that no write holds up others for long.
 
-use shared_core::{Timestamp, db::DbError, embeddings, executions, jobs};
+use shared_core::{Timestamp, audit, db::DbError, embeddings, executions, jobs};
 
 use crate::Maintenance;
 
@@ -20,6 +20,13 @@ impl Maintenance {
     pub(crate) async fn delete_old_jobs(&self, now: Timestamp) -> Result<u64, DbError> {
         match self.retention.jobs.ends(now) {
             Some(before) => in_batches(async || jobs::delete_ended(&self.db, before, BATCH).await).await,
+            None => Ok(0),
+        }
+    }
+
+    pub(crate) async fn delete_old_audit_entries(&self, now: Timestamp) -> Result<u64, DbError> {
+        match self.retention.audit.ends(now) {
+            Some(before) => in_batches(async || audit::delete_before(&self.db, before, BATCH).await).await,
             None => Ok(0),
         }
     }

@@ -289,6 +289,7 @@ mod tests {
             "EMBEDDING_TIMEOUT_MS",
             "EXECUTION_LEASE_SECONDS",
             "JOB_RETENTION_DAYS",
+            "AUDIT_RETENTION_DAYS",
             "RUST_LOG",
             "HTTPS_PROXY",
         ] {

@@ -19,6 +19,7 @@ fn reads_the_functions_of_our_template() {
         names,
         [
             "api-api-keys",
+            "api-audit",
             "api-auth",
             "api-comments",
             "api-dashboard",

@@ -147,6 +147,8 @@ pub struct RetentionConfig {
     pub executions: Retention,
     /// `JOB_RETENTION_DAYS` (30): jobs that have ended.
     pub jobs: Retention,
+    /// `AUDIT_RETENTION_DAYS` (365): entries of the audit log.
+    pub audit: Retention,
 }
 
 /// How embeddings are computed and kept. Every value has a default that suits production.
@@ -359,7 +361,8 @@ impl Env {
     pub fn retention(&mut self) -> Option<RetentionConfig> {
         let executions = self.retention_of("EXECUTION_RETENTION_DAYS", 0);
         let jobs = self.retention_of("JOB_RETENTION_DAYS", 30);
-        Some(RetentionConfig { executions: executions?, jobs: jobs? })
+        let audit = self.retention_of("AUDIT_RETENTION_DAYS", 365);
+        Some(RetentionConfig { executions: executions?, jobs: jobs?, audit: audit? })
     }
 
     fn retention_of(&mut self, name: &str, default: u32) -> Option<Retention> {
@@ -434,6 +437,7 @@ mod tests {
         let unset = read(&[]).unwrap();
         assert_eq!(unset.executions.ends(now), None);
         assert_eq!(unset.jobs.ends(now), Some(now.plus_seconds(-30 * 86_400)));
+        assert_eq!(unset.audit.ends(now), Some(now.plus_seconds(-365 * 86_400)));
         let set = read(&[("EXECUTION_RETENTION_DAYS", "1"), ("JOB_RETENTION_DAYS", "0")]).unwrap();
         assert_eq!((set.executions.ends(now), set.jobs.ends(now)), (Some(now.plus_seconds(-86_400)), None));
         let longest = read(&[("JOB_RETENTION_DAYS", "36500")]).unwrap().jobs.ends(now).unwrap();

@@ -3,6 +3,7 @@
 //! Nothing here knows HTTP status codes or AWS; the functions and the other shared crates build on it.
 
 pub mod api_keys;
+pub mod audit;
 pub mod calibration;
 pub mod claims;
 pub mod comments;

@@ -44,6 +44,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     "0016_admission",
     "0017_maintenance",
     "0018_provider_calls",
+    "0019_audit_log",
 ];
 
 /// Why a database could not be brought up to date.

@@ -10,6 +10,7 @@ use lambda_http::request::RequestContext;
 use shared_core::{
     Document, Timestamp,
     api_keys::{self, ApiKey},
+    audit::{self, Actor},
     executions::Origin,
     users::{self, Role, User, UserStatus},
 };
@@ -18,6 +19,7 @@ use crate::{
     access::{Access, Keys, access},
     app::App,
     error::ApiError,
+    server::RequestId,
 };
 
 const COOKIE: &str = "auth-token";
@@ -41,6 +43,15 @@ impl Caller {
     pub fn role(&self) -> Role {
         self.user.data.role
     }
+
+    /// Who that is for the audit log.
+    fn actor(&self) -> Actor {
+        let (user_id, role) = (self.user.id.clone(), self.role());
+        match self.api_key_id.clone() {
+            None => Actor::User { id: user_id, role },
+            Some(id) => Actor::ApiKey { id, owner_id: user_id, role },
+        }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -58,7 +69,10 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
     let rule = access(request.method().as_str(), path);
     let (least, keys) = match rule {
         None => return Err(ApiError::forbidden("this operation is open to nobody")),
-        Some(Access::Public) => return Ok(next.run(request).await),
+        Some(Access::Public) => {
+            let caller = audited(Actor::Anonymous, request.extensions());
+            return Ok(audit::scope(caller, next.run(request)).await);
+        }
         Some(Access::SignedIn { least, keys }) => (least, keys),
     };
     let address = source_address(request.extensions());
@@ -95,9 +109,16 @@ pub(crate) async fn guard(State(app): State<App>, mut request: Request, next: Ne
         app.db.write(vec![api_keys::record_use(id, &address, now)]).await?;
     }
     request.extensions_mut().insert(caller.clone());
-    let mut response = next.run(request).await;
+    let acting = audited(caller.actor(), request.extensions());
+    let mut response = audit::scope(acting, next.run(request)).await;
     response.extensions_mut().insert(caller);
     Ok(response)
+}
+
+/// Who acts in this request, as the audit log tells it.
+fn audited(actor: Actor, extensions: &Extensions) -> audit::Caller {
+    let address = Some(source_address(extensions)).filter(|address| !address.is_empty());
+    audit::Caller { actor, address, request_id: extensions.get().map(|RequestId(id)| id.clone()) }
 }
 
 /// The `X-API-Key` header; an empty one counts as absent. One that is no text is a wrong key.

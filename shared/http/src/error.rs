@@ -19,7 +19,7 @@ use shared_core::{
     db::DbError,
     deployments::DeploymentError,
     embeddings::EmbeddingError,
-    executions::{CreateError, pipeline::CancelError},
+    executions::{CreateError, EraseError, pipeline::CancelError},
     files::FileError,
     jobs::pipeline::RedeliverError,
     prompts::{CompileError, PromptError},
@@ -393,6 +393,16 @@ impl From<RedeliverError> for ApiError {
             RedeliverError::NotFound => Self::refused(StatusCode::NOT_FOUND, "Job not found", error),
             RedeliverError::OtherType(_) | RedeliverError::NotEnded(_) => Self::bad_request("Validation Error", error),
             RedeliverError::Db(source) => source.into(),
+        }
+    }
+}
+
+impl From<EraseError> for ApiError {
+    fn from(error: EraseError) -> Self {
+        match error {
+            EraseError::NotFound => Self::refused(StatusCode::NOT_FOUND, "Execution not found", error),
+            EraseError::NotEnded(_) => Self::bad_request("Validation error", error),
+            EraseError::Db(source) => source.into(),
         }
     }
 }

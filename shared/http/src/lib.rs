@@ -33,7 +33,7 @@ pub use error::{
 pub use extract::{Json, OpaqueIdPath, Path, Query, RequestBody, RequestQuery, UuidPath};
 pub use issue::{Issue, Part};
 pub use login_user::LoginUser;
-pub use query::{DirectionParam, page_request};
+pub use query::{DirectionParam, Moment, page_request};
 pub use routes::{OpenApiRouter, PathRoutes, method_filter};
 pub use server::{Edge, serve, service};
 pub use session::Sessions;

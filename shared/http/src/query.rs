@@ -1,8 +1,17 @@
-//! Query parameters that all lists share (contract 3).
+//! Query parameters that lists share (contract 3).
 
-use serde::Deserialize;
-use shared_core::pagination::{DEFAULT_LIMIT, Direction, PageRequest};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, de::Error};
+use shared_core::{
+    Timestamp,
+    pagination::{DEFAULT_LIMIT, Direction, PageRequest},
+};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{
+        KnownFormat, RefOr, Schema, SchemaFormat,
+        schema::{AnyOfBuilder, ObjectBuilder, Type},
+    },
+};
 
 /// Sort direction on the wire.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
@@ -30,3 +39,40 @@ impl From<DirectionParam> for Direction {
 pub fn page_request(page: Option<u32>, limit: Option<u32>) -> PageRequest {
     PageRequest { page: page.unwrap_or(1), limit: limit.unwrap_or(DEFAULT_LIMIT) }
 }
+
+/// An instant, or a whole UTC day (defect DB-04).
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The instant, or the first one of the day.
+    pub first: Timestamp,
+    /// The instant, or the last one of the day.
+    pub last: Timestamp,
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read =
+            |text: &str| text.parse::<Timestamp>().map_err(|_| D::Error::custom("must be an ISO instant or day"));
+        if text.len() == "2026-01-31".len() {
+            return Ok(Self {
+                first: read(&format!("{text}T00:00:00Z"))?,
+                last: read(&format!("{text}T23:59:59.999Z"))?,
+            });
+        }
+        // An offset may lead out of the years that have four digits; nothing happens there.
+        let (earliest, latest) = (read("0000-01-01T00:00:00Z")?, read("9999-12-31T23:59:59.999Z")?);
+        let instant = read(&text)?.clamp(earliest, latest);
+        Ok(Self { first: instant, last: instant })
+    }
+}
+
+impl PartialSchema for Moment {
+    fn schema() -> RefOr<Schema> {
+        let text =
+            |format| ObjectBuilder::new().schema_type(Type::String).format(Some(SchemaFormat::KnownFormat(format)));
+        AnyOfBuilder::new().item(text(KnownFormat::DateTime)).item(text(KnownFormat::Date)).into()
+    }
+}
+
+impl ToSchema for Moment {}

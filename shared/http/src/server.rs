@@ -118,14 +118,19 @@ fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     failure(StatusCode::INTERNAL_SERVER_ERROR, UNEXPECTED)
 }
 
-/// Gives every answer its request id and headers, and writes one line about it.
-async fn observe(request: Request<Body>, next: Next) -> Response {
+/// What the answer has as `x-request-id`.
+#[derive(Debug, Clone)]
+pub(crate) struct RequestId(pub(crate) String);
+
+/// Gives every request and its answer their id and headers, and writes one line about it.
+async fn observe(mut request: Request<Body>, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(&request);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str).to_owned();
     let trace = trace_id(&request);
     let span = tracing::info_span!("request", request_id = %id, trace.id = %trace);
+    request.extensions_mut().insert(RequestId(id.clone()));
 
     let mut response = trace::scope(trace, next.run(request)).instrument(span.clone()).await;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared_core::{
     Db, ProviderName, Timestamp,
+    audit::{self, Action, View},
     db::DbError,
     executions::pipeline,
     ids,
@@ -74,10 +75,11 @@ impl Dispatcher {
         }
     }
 
-    /// Records a job and announces it; gives its id.
+    /// Records a job that somebody asked for and announces it; gives its id.
     pub async fn enqueue<J: JobType>(&self, job: &J, now: Timestamp) -> Result<String, DbError> {
         let id = ids::new_id();
-        self.db.write(vec![jobs::insert(&id, &job.to_job(), now)]).await?;
+        let entry = audit::entry(Action::JobCreated).on(&id).after(View::new().keep("type", J::KIND.name));
+        self.db.write(vec![jobs::insert(&id, &job.to_job(), now), entry.record()]).await?;
         self.start_jobs(J::KIND).await;
         Ok(id)
     }

@@ -2,8 +2,9 @@
 
 use super::{ApiKey, ApiKeyStatus, PREFIX_LENGTH, Scope, new_key, store};
 use crate::{
+    audit::{self, Action, View},
     config::Secret,
-    db::{Db, DbError},
+    db::{Db, DbError, Statement},
     documents::Document,
     ids,
     instant::Timestamp,
@@ -59,19 +60,32 @@ pub async fn create(db: &Db, user_id: &str, new: NewApiKey, now: Timestamp) -> R
         expires_at: new.expires_at,
     };
     let id = ids::new_id();
-    db.write(vec![store::insert(&id, &data, now)]).await?;
+    let view = View::new()
+        .withhold("name", &data.name)
+        .keep("scopes", data.scopes.iter().map(|scope| scope.as_str()).collect::<audit::Plain>())
+        .keep("expiresAt", data.expires_at);
+    let entry = audit::entry(Action::ApiKeyCreated).on(&id).after(view);
+    db.write(vec![store::insert(&id, &data, now), entry.record()]).await?;
     let key = Document { id, data, revision: 0, created_at: now, updated_at: now };
     Ok((OwnedKey { key, total_requests: 0, last_used_at: None, last_ip: None }, Secret::new(plain)))
 }
 
 /// Gives a key another name.
 pub async fn rename(db: &Db, user_id: &str, id: &str, name: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
-    let answers = db.write(vec![store::rename(user_id, id, name, now)]).await?;
-    store::first_owned(&answers)?.ok_or(ApiKeyError::NotFound)
+    let entry = audit::entry(Action::ApiKeyRenamed).on(id).after(View::new().withhold("name", &name));
+    changed(db, vec![store::rename(user_id, id, name, now), entry.record()]).await
 }
 
 /// Takes a key back for good; it stays listed. Doing so again changes nothing.
 pub async fn revoke(db: &Db, user_id: &str, id: &str, now: Timestamp) -> Result<OwnedKey, ApiKeyError> {
-    let answers = db.write(vec![store::revoke(user_id, id, now)]).await?;
-    store::first_owned(&answers)?.ok_or(ApiKeyError::NotFound)
+    changed(db, vec![store::revoke(user_id, id, now), audit::entry(Action::ApiKeyRevoked).on(id).record()]).await
+}
+
+/// The key that the first statement returns; without one nothing is written.
+async fn changed(db: &Db, writes: Vec<Statement>) -> Result<OwnedKey, ApiKeyError> {
+    match db.write(writes).await {
+        Ok(answers) => store::first_owned(&answers)?.ok_or(ApiKeyError::NotFound),
+        Err(DbError::Guard) => Err(ApiKeyError::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -98,7 +98,7 @@ pub(super) fn rename(user_id: &str, id: &str, name: &str, now: Timestamp) -> Sta
         WHERE id = ?2 AND user_id = ?1 RETURNING {}",
         owned_columns()
     );
-    Statement::new(sql, params![user_id, id, name, now])
+    Statement::new(sql, params![user_id, id, name, now]).expecting_one()
 }
 
 /// A key that is revoked already keeps the time of its last change.
@@ -109,7 +109,7 @@ pub(super) fn revoke(user_id: &str, id: &str, now: Timestamp) -> Statement {
         WHERE id = ?2 AND user_id = ?1 RETURNING {}",
         owned_columns()
     );
-    Statement::new(sql, params![user_id, id, now])
+    Statement::new(sql, params![user_id, id, now]).expecting_one()
 }
 
 /// Deletes all keys of a user who is deleted.

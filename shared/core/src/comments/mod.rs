@@ -6,9 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use utoipa::ToSchema;
 
+pub(crate) use store::delete_on_execution;
 pub use store::{find_many, list};
 
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     ids,
@@ -124,7 +126,12 @@ pub enum CommentError {
 /// Stores a comment whose prompt and execution exist at that moment.
 pub async fn create(db: &Db, comment: Comment, now: Timestamp) -> Result<Document<Comment>, CommentError> {
     let id = ids::new_id();
-    match db.write(vec![store::insert_if_subject_exists(&id, &comment, now)]).await {
+    let view = audit::View::new()
+        .id("promptId", comment.prompt_id.as_deref())
+        .id("executionId", comment.execution_id.as_deref())
+        .withhold("text", &comment.text);
+    let entry = audit::entry(Action::CommentCreated).on(&id).after(view);
+    match db.write(vec![store::insert_if_subject_exists(&id, &comment, now), entry.record()]).await {
         Ok(_) => Ok(Document { id, data: comment, revision: 0, created_at: now, updated_at: now }),
         Err(DbError::Guard) => match &comment.prompt_id {
             Some(prompt_id) if !store::prompt_exists(db, prompt_id).await? => Err(CommentError::PromptNotFound),
@@ -136,10 +143,11 @@ pub async fn create(db: &Db, comment: Comment, now: Timestamp) -> Result<Documen
 
 /// Deletes a comment that this user wrote; admins delete any.
 pub async fn delete(db: &Db, id: &str, user_id: &str, is_admin: bool) -> Result<(), CommentError> {
-    let answers = db.write(vec![store::delete(id, user_id, is_admin)]).await?;
-    match answers.first().map(|answer| answer.affected) {
-        Some(1) => Ok(()),
-        _ => Err(CommentError::NotFound),
+    let entry = audit::entry(Action::CommentDeleted).on(id);
+    match db.write(vec![store::delete(id, user_id, is_admin), entry.record()]).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => Err(CommentError::NotFound),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -41,7 +41,12 @@ pub(super) async fn prompt_exists(db: &Db, id: &str) -> Result<bool, DbError> {
     Ok(db.read("SELECT 1 AS one FROM prompts WHERE id = ?1", params![id]).await?.first().is_some())
 }
 
+/// Deletes all comments on an execution.
+pub(crate) fn delete_on_execution(id: &str) -> Statement {
+    Statement::new("DELETE FROM comments WHERE execution_id = ?1", params![id])
+}
+
 pub(super) fn delete(id: &str, user_id: &str, is_admin: bool) -> Statement {
     let sql = "DELETE FROM comments WHERE id = ?1 AND (?3 OR author_id = ?2)";
-    Statement::new(sql, params![id, user_id, is_admin])
+    Statement::new(sql, params![id, user_id, is_admin]).expecting_one()
 }

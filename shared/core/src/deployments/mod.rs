@@ -9,9 +9,10 @@ use utoipa::ToSchema;
 
 pub use model::ModelUnknown;
 pub(crate) use store::forget_destination;
-pub use store::{DeploymentOrder, delete, find, find_by_name, list};
+pub use store::{DeploymentOrder, find, find_by_name, list};
 
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     executions::{self, CreateError, CreatedExecutions, NewExecutions, Origin, Source, Target},
@@ -70,6 +71,19 @@ pub struct Deployment {
     /// Settings of type webhook-destination, each once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub webhook_destination_ids: Option<Vec<String>>,
+}
+
+impl Deployment {
+    fn audited(&self) -> audit::View {
+        audit::View::new()
+            .label("name", &self.name)
+            .id("promptId", self.prompt_id.as_str())
+            .keep("promptVersion", self.prompt_version)
+            .keep("provider", self.provider.as_str())
+            .label("model", &self.model)
+            .withhold("options", &self.options)
+            .ids("webhookDestinationIds", self.webhook_destination_ids.as_deref().unwrap_or_default())
+    }
 }
 
 /// Members to change; absent ones stay.
@@ -163,7 +177,8 @@ pub async fn create(
         data.webhook_destination_ids = Some(settings::known_destinations(db, given).await?);
     }
     let id = ids::new_id();
-    let write = db.write(vec![store::insert(&id, &data, now)]).await;
+    let entry = audit::entry(Action::DeploymentCreated).on(&id).after(data.audited());
+    let write = db.write(vec![store::insert(&id, &data, now), entry.record()]).await;
     write.map_err(|error| DeploymentError::from_write(error, &data.name))?;
     Ok(Document { id, data, revision: 0, created_at: now, updated_at: now })
 }
@@ -176,7 +191,7 @@ pub async fn update(
     models: Option<&[String]>,
     now: Timestamp,
 ) -> Result<Document<Deployment>, DeploymentError> {
-    let stored = found.data;
+    let (before, stored) = (found.data.audited(), found.data);
     let provider = edit.provider.unwrap_or(stored.provider);
     if provider != stored.provider {
         check_provider(db, provider).await?;
@@ -201,9 +216,19 @@ pub async fn update(
         webhook_destination_ids,
     };
     check_prompt(db, &data).await?;
-    let write = db.write(vec![store::replace(&found.id, &data, found.revision, now)]).await;
+    let entry = audit::entry(Action::DeploymentUpdated).on(&found.id).before(before).after(data.audited());
+    let write = db.write(vec![store::replace(&found.id, &data, found.revision, now), entry.record()]).await;
     write.map_err(|error| DeploymentError::from_write(error, &data.name))?;
     Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
+}
+
+/// Deletes a deployment; its executions stay.
+pub async fn delete(db: &Db, id: &str) -> Result<(), DeploymentError> {
+    match db.write(vec![store::delete(id), audit::entry(Action::DeploymentDeleted).on(id).record()]).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => Err(DeploymentError::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The prompt and the version must exist.

@@ -90,9 +90,9 @@ pub(super) fn replace(id: &str, deployment: &Deployment, revision: i64, now: Tim
     Statement::new(sql, params).expecting_one()
 }
 
-/// Deletes a deployment; the answer's `affected` tells whether it was there.
-pub fn delete(id: &str) -> Statement {
-    DEPLOYMENTS.delete(id)
+/// Deletes a deployment.
+pub(super) fn delete(id: &str) -> Statement {
+    DEPLOYMENTS.delete(id).expecting_one()
 }
 
 /// Takes a destination out of every deployment (defect W-05).

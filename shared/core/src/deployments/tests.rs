@@ -52,7 +52,7 @@ async fn a_deployment_and_the_end_of_its_prompt_exclude_each_other() {
     let (db, _folder, prompt) = with_prompt().await;
     let created = create(&db, deployment("first", &prompt), None, Timestamp::now()).await.unwrap();
     assert!(matches!(prompts::delete(&db, &prompt).await, Err(PromptError::InUse(names)) if names == ["first"]));
-    db.write(vec![delete(&created.id)]).await.unwrap();
+    delete(&db, &created.id).await.unwrap();
     prompts::delete(&db, &prompt).await.unwrap();
     assert!(matches!(prompts::delete(&db, &prompt).await, Err(PromptError::NotFound)));
 }

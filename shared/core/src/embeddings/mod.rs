@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 pub use input::{EmbeddingInputType, EmbeddingInputs, EmbeddingModel, InputsTooLarge};
 pub use results::{Embeddings, delete_expired_results, find_result, with_vectors};
 pub(crate) use store::forget_destination;
-pub use store::{EmbeddingOrder, delete, find, find_by_name, list};
+pub use store::{EmbeddingOrder, find, find_by_name, list};
 
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     ids,
@@ -37,6 +38,16 @@ pub struct EmbeddingDeployment {
     /// Settings of type webhook-destination, each once.
     #[serde(default)]
     pub webhook_destination_ids: Vec<String>,
+}
+
+impl EmbeddingDeployment {
+    fn audited(&self) -> audit::View {
+        audit::View::new()
+            .label("name", &self.name)
+            .label("model", self.model.as_str())
+            .withhold("inputType", &self.input_type)
+            .ids("webhookDestinationIds", &self.webhook_destination_ids)
+    }
 }
 
 /// Members to change; absent ones stay (defect EM-08: null clears the input type).
@@ -109,7 +120,8 @@ pub async fn create(
 ) -> Result<Document<EmbeddingDeployment>, EmbeddingError> {
     data.webhook_destination_ids = settings::known_destinations(db, data.webhook_destination_ids).await?;
     let id = ids::new_id();
-    let write = db.write(vec![store::insert(&id, &data, now)]).await;
+    let entry = audit::entry(Action::DeploymentEmbeddingCreated).on(&id).after(data.audited());
+    let write = db.write(vec![store::insert(&id, &data, now), entry.record()]).await;
     write.map_err(|error| EmbeddingError::from_write(error, &data.name))?;
     Ok(Document { id, data, revision: 0, created_at: now, updated_at: now })
 }
@@ -122,15 +134,25 @@ pub async fn update(
     now: Timestamp,
 ) -> Result<Document<EmbeddingDeployment>, EmbeddingError> {
     let found = find(db, id).await?.ok_or(EmbeddingError::NotFound)?;
-    let mut data = found.data;
+    let (before, mut data) = (found.data.audited(), found.data);
     if let Some(given) = edit.webhook_destination_ids {
         data.webhook_destination_ids = settings::known_destinations(db, given).await?;
     }
     data.model = edit.model.unwrap_or(data.model);
     data.input_type = edit.input_type.unwrap_or(data.input_type);
-    let write = db.write(vec![store::replace(id, &data, found.revision, now)]).await;
+    let entry = audit::entry(Action::DeploymentEmbeddingUpdated).on(id).before(before).after(data.audited());
+    let write = db.write(vec![store::replace(id, &data, found.revision, now), entry.record()]).await;
     write.map_err(|error| EmbeddingError::from_write(error, &data.name))?;
     Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
+}
+
+/// Deletes an embedding deployment; its jobs stay.
+pub async fn delete(db: &Db, id: &str) -> Result<(), EmbeddingError> {
+    match db.write(vec![store::delete(id), audit::entry(Action::DeploymentEmbeddingDeleted).on(id).record()]).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => Err(EmbeddingError::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What a job must do that computes embeddings of these texts with this deployment's configuration; what the vendor would

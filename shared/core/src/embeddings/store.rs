@@ -70,9 +70,9 @@ pub(super) fn replace(id: &str, deployment: &EmbeddingDeployment, revision: i64,
     EMBEDDINGS.replace(id, deployment, revision, now)
 }
 
-/// Deletes an embedding deployment; the answer's `affected` tells whether it was there.
-pub fn delete(id: &str) -> Statement {
-    EMBEDDINGS.delete(id)
+/// Deletes an embedding deployment.
+pub(super) fn delete(id: &str) -> Statement {
+    EMBEDDINGS.delete(id).expecting_one()
 }
 
 /// Takes a destination out of every embedding deployment (defect W-05).

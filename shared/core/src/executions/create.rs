@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Execution, Origin, store};
 use crate::{
+    audit::{self, Action, Entry, Plain, View},
     db::{Db, DbError},
     documents::Document,
     files, ids,
@@ -138,8 +139,28 @@ pub async fn create(db: &Db, new: NewExecutions, now: Timestamp) -> Result<Creat
         writes.push(store::insert(&id, &execution, now));
         ids.push(id);
     }
+    writes.push(entry(&template, &ids, &providers).record());
     db.write(writes).await?;
     Ok(CreatedExecutions { ids, providers })
+}
+
+fn entry(template: &Execution, ids: &[String], providers: &BTreeSet<ProviderName>) -> Entry {
+    let view = requested(template, ids.len(), providers);
+    match ids {
+        [id] => audit::entry(Action::ExecutionCreated).on(id).after(view),
+        several => audit::entry(Action::ExecutionCreated).after(view.ids("ids", several)),
+    }
+}
+
+/// What entries tell of a request: what runs and where, not with which input.
+pub(super) fn requested(template: &Execution, count: usize, providers: &BTreeSet<ProviderName>) -> View {
+    View::new()
+        .keep("count", count)
+        .id("promptId", template.prompt_id.as_deref())
+        .keep("promptVersion", template.prompt_version)
+        .id("testDataGroupId", template.test_data_group_id.as_deref())
+        .id("fileId", template.file_id.as_deref())
+        .keep("providers", providers.iter().map(|provider| provider.as_str()).collect::<Plain>())
 }
 
 /// What the store knows about a request, read in one round trip and judged afterwards, in the order of the checks.

@@ -3,10 +3,11 @@
 
 use super::{
     Execution,
-    create::{CreateError, CreatedExecutions, Known, NewExecutions, Source, execution_of},
+    create::{CreateError, CreatedExecutions, Known, NewExecutions, Source, execution_of, requested},
     store,
 };
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     execution_bundles::{self, ExecutionBundle},
     ids,
@@ -46,10 +47,7 @@ pub async fn create_group_run(
         let items = fitting_items(db, group_id, &version, templates.len()).await?;
         let run = Run { group_id, prompt_id, items: &items, templates: &templates };
         match run.record(db, now).await {
-            Ok(ids) => {
-                let providers = templates.iter().map(|template| template.provider).collect();
-                return Ok(CreatedExecutions { ids, providers });
-            }
+            Ok(created) => return Ok(created),
             Err(DbError::Guard) => {}
             Err(error) => return Err(error.into()),
         }
@@ -98,7 +96,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Writes all executions and the bundle at once; fails with [`DbError::Guard`] when an item changed meanwhile.
-    async fn record(&self, db: &Db, now: Timestamp) -> Result<Vec<String>, DbError> {
+    async fn record(&self, db: &Db, now: Timestamp) -> Result<CreatedExecutions, DbError> {
         let mut writes = vec![test_data::unchanged_items(self.group_id, self.items)];
         let mut execution_ids = Vec::with_capacity(self.items.len() * self.templates.len());
         for template in self.templates {
@@ -113,8 +111,15 @@ impl Run<'_> {
             prompt_id: self.prompt_id.to_owned(),
             execution_ids,
         };
-        writes.push(execution_bundles::insert(&ids::new_id(), &bundle, now));
+        let bundle_id = ids::new_id();
+        writes.push(execution_bundles::insert(&bundle_id, &bundle, now));
+        let ids = bundle.execution_ids;
+        let providers = self.templates.iter().map(|template| template.provider).collect();
+        if let Some(template) = self.templates.first() {
+            let view = requested(template, ids.len(), &providers);
+            writes.push(audit::entry(Action::ExecutionBundleCreated).on(&bundle_id).after(view).record());
+        }
         db.write(writes).await?;
-        Ok(bundle.execution_ids)
+        Ok(CreatedExecutions { ids, providers })
     }
 }

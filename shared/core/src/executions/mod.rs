@@ -2,10 +2,11 @@
 //!
 //! `create` records what shall run and `group_run` the same for a whole group of test data, `pipeline` moves it along,
 //! `prepare` says what is sent, `outcome` what became of it, `provider_call` what the vendor told about it, `store` reads for
-//! the screens. `counters` holds the kept counters against the facts.
+//! the screens. `erase` deletes for good, `counters` holds the kept counters against the facts.
 
 mod counters;
 mod create;
+mod erase;
 mod group_run;
 mod outcome;
 pub mod pipeline;
@@ -19,6 +20,7 @@ use utoipa::ToSchema;
 
 pub use counters::{CountDifference, count_differences, prompt_after, recount, total_agrees};
 pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
+pub use erase::{EraseError, erase};
 pub use group_run::create_group_run;
 pub use outcome::{ModelAnswer, Outcome};
 pub use prepare::{PrepareError, Prepared, prepare};

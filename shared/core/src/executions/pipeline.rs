@@ -13,8 +13,9 @@ use std::time::Duration;
 
 use super::{Execution, ExecutionStatus, Outcome, find};
 use crate::{
+    audit::{self, Action},
     claims::{self, Recovered, changed_one, ids},
-    db::{Db, DbError, Row, Statement},
+    db::{Db, DbError, Row, Rows, Statement},
     documents::to_json,
     instant::Timestamp,
     params,
@@ -165,12 +166,18 @@ pub async fn cancel(db: &Db, id: &str, now: Timestamp) -> Result<ProviderName, C
             lease_until = CASE status WHEN 'running' THEN lease_until END, next_attempt_at = NULL,
             data = json_set(data, '$.error_message', 'Execution cancelled by user')
         WHERE id = ?1 AND status IN ('pending', 'running') RETURNING provider";
-    let cancelled = db.write(vec![Statement::new(sql, params![id, now])]).await?.remove(0);
-    if let Some(row) = cancelled.first() {
-        return provider_of(row).map_err(CancelError::Db);
+    let cancel = Statement::new(sql, params![id, now]).expecting_one();
+    match db.write(vec![cancel, audit::entry(Action::ExecutionCancelled).on(id).record()]).await {
+        Ok(answers) => {
+            let row = answers.first().and_then(Rows::first).ok_or(DbError::Column("provider"))?;
+            Ok(provider_of(row)?)
+        }
+        Err(DbError::Guard) => {
+            let found = find(db, id).await?.ok_or(CancelError::NotFound)?;
+            Err(CancelError::AlreadyFinished(found.status.as_str()))
+        }
+        Err(error) => Err(error.into()),
     }
-    let found = find(db, id).await?.ok_or(CancelError::NotFound)?;
-    Err(CancelError::AlreadyFinished(found.status.as_str()))
 }
 
 /// Gives the place of a cancelled execution back, once its worker has let go of the provider.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use super::{ExecutedPrompt, Execution, ExecutionStatus, ExecutionView};
 use crate::{
+    audit::{self, Action},
+    claims::changed_one,
     db::{Db, DbError, Row, Statement, Value},
     documents::to_json,
     instant::Timestamp,
@@ -233,9 +235,10 @@ pub async fn update_fields(
     if members.is_empty() {
         return Ok(!db.read("SELECT 1 AS one FROM executions WHERE id = ?1", params![id]).await?.rows.is_empty());
     }
-    let sql = "UPDATE executions SET data = json_patch(data, ?2), updated_at = ?3 WHERE id = ?1 RETURNING id";
-    let statement = Statement::new(sql, params![id, to_json(&members), now]);
-    Ok(!db.write(vec![statement]).await?.remove(0).rows.is_empty())
+    let sql = "UPDATE executions SET data = json_patch(data, ?2), updated_at = ?3 WHERE id = ?1";
+    let update = Statement::new(sql, params![id, to_json(&members), now]).expecting_one();
+    let view = audit::View::new().keep("starred", starred).withhold("userStatus", &user_status);
+    changed_one(db.write(vec![update, audit::entry(Action::ExecutionUpdated).on(id).after(view).record()]).await)
 }
 
 /// Deletes up to `limit` executions that ended before this moment, the oldest first; tells how many. Counters follow by
@@ -246,6 +249,12 @@ pub async fn delete_ended(db: &Db, before: Timestamp, limit: u32) -> Result<u64,
         ORDER BY completed_at, id LIMIT ?2)";
     let answers = db.write(vec![Statement::new(sql, params![before, limit])]).await?;
     Ok(answers.first().map_or(0, |answer| answer.affected))
+}
+
+/// Deletes an execution, if it has ended.
+pub(super) fn delete_if_ended(id: &str) -> Statement {
+    let sql = "DELETE FROM executions WHERE id = ?1 AND status IN ('completed', 'failed')";
+    Statement::new(sql, params![id]).expecting_one()
 }
 
 pub(super) fn insert(id: &str, execution: &Execution, now: Timestamp) -> Statement {

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use store::exists_query;
 pub use store::{
-    FileChoice, FileFilter, FileOrder, StoredFile, delete, find, find_content, list, list_choices, search_by_name,
+    FileChoice, FileFilter, FileOrder, StoredFile, find, find_content, list, list_choices, search_by_name,
 };
 
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     ids,
@@ -103,9 +104,29 @@ pub async fn create(db: &Db, new: NewFile, now: Timestamp) -> Result<StoredFile,
     };
     drop(bytes);
     let id = ids::new_id();
-    db.write(store::insert(&id, &data, &new.base64, now)).await?;
+    let view = audit::View::new()
+        .keep("size", data.size)
+        .label("mimeType", &data.mime_type)
+        .withhold("name", &data.name)
+        .withhold("originalName", &data.original_name)
+        .withhold("description", &data.description)
+        .withhold("tags", &data.tags);
+    let mut writes = store::insert(&id, &data, &new.base64, now);
+    writes.push(audit::entry(Action::FileCreated).on(&id).after(view).record());
+    db.write(writes).await?;
     let file = Document { id, data, revision: 0, created_at: now, updated_at: now };
     Ok(StoredFile { file, base64: new.base64 })
+}
+
+/// Deletes a file with its content, whoever needs it.
+pub async fn delete(db: &Db, id: &str) -> Result<(), FileError> {
+    let mut writes = store::delete(id);
+    writes.push(audit::entry(Action::FileDeleted).on(id).record());
+    match db.write(writes).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => Err(FileError::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

@@ -155,8 +155,8 @@ pub(super) fn insert(id: &str, file: &File, base64: &str, now: Timestamp) -> Vec
     vec![FILES.insert(id, file, now), content]
 }
 
-/// Deletes a file with its content; the last statement's `affected` tells whether it was there.
-pub fn delete(id: &str) -> Vec<Statement> {
+/// Deletes a file with its content.
+pub(super) fn delete(id: &str) -> Vec<Statement> {
     let content = Statement::new("DELETE FROM file_contents WHERE file_id = ?1", params![id]);
-    vec![content, FILES.delete(id)]
+    vec![content, FILES.delete(id).expecting_one()]
 }

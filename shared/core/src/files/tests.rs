@@ -28,7 +28,8 @@ async fn content_goes_with_its_file() {
     assert_eq!(find(&db, &stored.file.id).await.unwrap(), Some(stored.clone()));
     assert_eq!(find_content(&db, &stored.file.id).await.unwrap().unwrap().bytes, b"hello");
 
-    assert_eq!(db.write(delete(&stored.file.id)).await.unwrap().last().unwrap().affected, 1);
+    delete(&db, &stored.file.id).await.unwrap();
+    assert!(matches!(delete(&db, &stored.file.id).await, Err(FileError::NotFound)));
     assert!(find(&db, &stored.file.id).await.unwrap().is_none());
     let left = db.read("SELECT count(*) AS n FROM file_contents", params![]).await.unwrap();
     assert_eq!(left.first().unwrap().get::<i64>("n").unwrap(), 0);

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use super::{Job, JobStatus, store};
 use crate::{
+    audit::{self, Action},
     claims::{Recovered, changed_one, ids, trace_of},
     db::{self, Db, DbError, Row, Statement},
     documents::to_json,
@@ -212,8 +213,10 @@ pub async fn redeliver(db: &Db, kind: &str, id: &str, now: Timestamp) -> Result<
     let sql = "UPDATE jobs SET status = 'pending', attempts = 0, revision = revision + 1, scheduled_at = ?3,
             next_retry_at = NULL, started_at = NULL, completed_at = NULL, announced_at = NULL, updated_at = ?3,
             data = json_remove(data, '$.result', '$.error', '$.progress', '$.lastStatus', '$.terminationReason')
-        WHERE id = ?1 AND type = ?2 AND status IN ('completed', 'failed', 'terminated') RETURNING id";
-    if db.write(vec![Statement::new(sql, params![id, kind, now])]).await?.remove(0).first().is_some() {
+        WHERE id = ?1 AND type = ?2 AND status IN ('completed', 'failed', 'terminated')";
+    let restart = Statement::new(sql, params![id, kind, now]).expecting_one();
+    let entry = audit::entry(Action::JobRedelivered).on(id);
+    if changed_one(db.write(vec![restart, entry.record()]).await)? {
         return Ok(());
     }
     let found = store::find(db, id).await?.ok_or(RedeliverError::NotFound)?;

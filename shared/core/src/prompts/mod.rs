@@ -14,6 +14,7 @@ pub(crate) use store::query;
 pub use store::{PromptOrder, any_exists, find, list, list_choices, list_newest, search_by_name};
 
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     ids,
@@ -97,6 +98,16 @@ impl Prompt {
         let wanted = number.unwrap_or(self.current_version);
         self.versions.iter().find(|version| version.version == wanted)
     }
+
+    fn audited(&self) -> audit::View {
+        audit::View::new()
+            .keep("currentVersion", self.current_version)
+            .withhold("name", &self.name)
+            .withhold("prompt", &self.prompt)
+            .withhold("json_schema_response", &self.json_schema_response)
+            .withhold("json_schema_input", &self.json_schema_input)
+            .withhold("options", &self.options)
+    }
 }
 
 /// Why a prompt operation was refused.
@@ -138,19 +149,22 @@ impl PromptError {
 pub async fn create(db: &Db, new: NewPrompt, now: Timestamp) -> Result<Document<Prompt>, PromptError> {
     let data = new.into_prompt(now);
     let id = ids::new_id();
-    let write = db.write(vec![store::insert(&id, &data, now)]).await;
+    let entry = audit::entry(Action::PromptCreated).on(&id).after(data.audited());
+    let write = db.write(vec![store::insert(&id, &data, now), entry.record()]).await;
     write.map_err(|error| PromptError::from_write(error, &data.name))?;
     Ok(Document { id, data, revision: 0, created_at: now, updated_at: now })
 }
 
 /// Deletes a prompt with all its versions, unless deployments use it.
 pub async fn delete(db: &Db, id: &str) -> Result<(), PromptError> {
-    let answers = db.write(vec![store::delete_unused(id), store::list_users(id)]).await?;
-    if answers[0].affected == 1 {
-        return Ok(());
+    match db.write(vec![store::delete_unused(id), audit::entry(Action::PromptDeleted).on(id).record()]).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => match store::list_users(db, id).await? {
+            names if names.is_empty() => Err(PromptError::NotFound),
+            names => Err(PromptError::InUse(names)),
+        },
+        Err(error) => Err(error.into()),
     }
-    let names = answers[1].rows.iter().map(|row| row.get("name")).collect::<Result<Vec<String>, _>>()?;
-    Err(if names.is_empty() { PromptError::NotFound } else { PromptError::InUse(names) })
 }
 
 fn deployments_named(names: &[String]) -> String {
@@ -167,7 +181,8 @@ pub async fn update(db: &Db, id: &str, edit: &PromptEdit, now: Timestamp) -> Res
     for _ in 0..UPDATE_TRIES {
         let found = find(db, id).await?.ok_or(PromptError::NotFound)?;
         let data = found.data.edited(edit, now);
-        match db.write(vec![store::replace(id, &data, found.revision, now)]).await {
+        let entry = audit::entry(Action::PromptUpdated).on(id).before(found.data.audited()).after(data.audited());
+        match db.write(vec![store::replace(id, &data, found.revision, now), entry.record()]).await {
             Ok(_) => return Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found }),
             Err(DbError::Guard) => {}
             Err(error) => return Err(PromptError::from_write(error, &data.name)),

@@ -92,16 +92,16 @@ pub(super) fn replace(id: &str, prompt: &Prompt, revision: i64, now: Timestamp) 
     PROMPTS.replace(id, prompt, revision, now)
 }
 
-/// Deletes a prompt with all its versions unless a deployment uses it; the answer's `affected` tells.
+/// Deletes a prompt with all its versions unless a deployment uses it.
 pub(super) fn delete_unused(id: &str) -> Statement {
     let sql = "DELETE FROM prompts
         WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM deployments WHERE deployments.prompt_id = ?1)";
-    Statement::new(sql, params![id])
+    Statement::new(sql, params![id]).expecting_one()
 }
 
 /// Names of the deployments that use an existing prompt.
-pub(super) fn list_users(id: &str) -> Statement {
+pub(super) async fn list_users(db: &Db, id: &str) -> Result<Vec<String>, DbError> {
     let sql = "SELECT name FROM deployments
         WHERE prompt_id = ?1 AND EXISTS (SELECT 1 FROM prompts WHERE prompts.id = ?1) ORDER BY name";
-    Statement::new(sql, params![id])
+    db.read(sql, params![id]).await?.rows.iter().map(|row| row.get("name")).collect()
 }

@@ -16,6 +16,7 @@ pub use store::{
 pub(crate) use store::{active_providers_of, active_providers_query};
 
 use crate::{
+    audit::{self, Action, Entry},
     config::Secret,
     db::{Db, DbError, Statement},
     deployments,
@@ -143,6 +144,24 @@ impl Setting {
             Self::WebhookDestination { .. } => SettingType::WebhookDestination,
             Self::ServiceApiKey { .. } => SettingType::ServiceApiKey,
             Self::ProviderLimits { .. } => SettingType::ProviderLimits,
+        }
+    }
+
+    fn audited(&self) -> audit::View {
+        let view = audit::View::new().keep("type", self.kind().as_str());
+        match self {
+            Self::LlmApiKey { provider, api_key, active, .. } => {
+                view.keep("provider", provider.as_str()).keep("active", *active).withhold("apiKey", api_key)
+            }
+            Self::ServiceApiKey { provider, api_key, active, .. } => {
+                view.keep("provider", provider.as_str()).keep("active", *active).withhold("apiKey", api_key)
+            }
+            Self::WebhookDestination { name, url, secret, active, .. } => {
+                view.keep("active", *active).withhold("name", name).withhold("url", url).withhold("secret", secret)
+            }
+            Self::ProviderLimits { provider, max_running, .. } => {
+                view.keep("provider", provider.as_str()).keep("maxRunning", *max_running)
+            }
         }
     }
 }
@@ -298,7 +317,8 @@ pub async fn create(db: &Db, cipher: &Cipher, new: NewSetting, now: Timestamp) -
         }
     };
     let id = ids::new_id();
-    let writes = with_side_effects(store::insert(&id, &data, now), &data);
+    let entry = audit::entry(Action::SettingCreated).on(&id).after(data.audited());
+    let writes = with_side_effects(store::insert(&id, &data, now), entry, &data);
     db.write(writes).await.map_err(|error| SettingError::from_write(error, &data))?;
     let setting = Document { id, data, revision: 0, created_at: now, updated_at: now };
     Ok(Created { setting, secret: shown })
@@ -317,6 +337,7 @@ pub async fn update(
     if stored != given {
         return Err(SettingError::TypeMismatch { stored, given });
     }
+    let before = found.data.audited();
     let mut data = found.data;
     match &mut data {
         Setting::LlmApiKey { api_key, active, .. } | Setting::ServiceApiKey { api_key, active, .. } => {
@@ -336,7 +357,8 @@ pub async fn update(
         }
         Setting::ProviderLimits { max_running, .. } => *max_running = edit.max_running.unwrap_or(*max_running),
     }
-    let writes = with_side_effects(store::replace(&found.id, &data, found.revision, now), &data);
+    let entry = audit::entry(Action::SettingUpdated).on(&found.id).before(before).after(data.audited());
+    let writes = with_side_effects(store::replace(&found.id, &data, found.revision, now), entry, &data);
     db.write(writes).await.map_err(|error| SettingError::from_write(error, &data))?;
     Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found })
 }
@@ -344,13 +366,17 @@ pub async fn update(
 /// Deletes a setting and tells which.
 pub async fn delete(db: &Db, id: &str) -> Result<Setting, SettingError> {
     let found = find(db, id).await?.ok_or(SettingError::NotFound)?;
-    let mut writes = with_side_effects(store::delete(id), &found.data);
+    let entry = audit::entry(Action::SettingDeleted).on(id).before(found.data.audited());
+    let mut writes = with_side_effects(store::delete(id), entry, &found.data);
     if found.data.kind() == SettingType::WebhookDestination {
         // Nothing may lead to a destination that is gone (defect W-05).
         writes.extend([deployments::forget_destination(id), embeddings::forget_destination(id)]);
     }
-    db.write(writes).await?;
-    Ok(found.data)
+    match db.write(writes).await {
+        Ok(_) => Ok(found.data),
+        Err(DbError::Guard) => Err(SettingError::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Why ids are no list of webhook destinations.
@@ -374,12 +400,12 @@ pub async fn known_destinations(db: &Db, given: Vec<String>) -> Result<Vec<Strin
     Ok(given.into_iter().filter(|id| seen.insert(id.clone())).collect())
 }
 
-/// A change of a provider key makes what is known of its models void.
-fn with_side_effects(change: Statement, setting: &Setting) -> Vec<Statement> {
+/// A change with its entry. That of a provider key makes what is known of its models void.
+fn with_side_effects(change: Statement, entry: Entry, setting: &Setting) -> Vec<Statement> {
+    let mut writes = vec![change, entry.record()];
     match setting {
-        Setting::LlmApiKey { provider, .. } => vec![change, model_lists::forget(*provider)],
-        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } | Setting::ProviderLimits { .. } => {
-            vec![change]
-        }
+        Setting::LlmApiKey { provider, .. } => writes.push(model_lists::forget(*provider)),
+        Setting::WebhookDestination { .. } | Setting::ServiceApiKey { .. } | Setting::ProviderLimits { .. } => {}
     }
+    writes
 }

@@ -4,6 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
 use super::{Setting, SettingError, store};
 use crate::{
+    audit::{self, Action},
     config::Secret,
     db::Db,
     documents::Document,
@@ -42,7 +43,8 @@ pub async fn rotate_secret(db: &Db, cipher: &Cipher, id: &str, now: Timestamp) -
     *previous_secret = secret.replace(cipher.encrypt(&fresh));
     *previous_secret_expires_at = Some(now.plus_seconds(PREVIOUS_SECRET_HOURS * 3600));
     let write = store::replace(&found.id, &data, found.revision, now);
-    db.write(vec![write]).await.map_err(|error| SettingError::from_write(error, &data))?;
+    let entry = audit::entry(Action::SettingSecretRotated).on(&found.id);
+    db.write(vec![write, entry.record()]).await.map_err(|error| SettingError::from_write(error, &data))?;
     let setting = Document { data, revision: found.revision + 1, updated_at: now, ..found };
     Ok(RotatedSecret { setting, secret: fresh })
 }

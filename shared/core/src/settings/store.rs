@@ -104,5 +104,5 @@ pub(super) fn replace(id: &str, setting: &Setting, revision: i64, now: Timestamp
 }
 
 pub(super) fn delete(id: &str) -> Statement {
-    SETTINGS.delete(id)
+    SETTINGS.delete(id).expecting_one()
 }

@@ -8,12 +8,13 @@ use utoipa::ToSchema;
 
 pub use compile::compile_with_item;
 pub use store::{
-    RunItem, TestDataOrder, delete_group, delete_item, find_group, find_item, list_group_choices, list_groups,
-    list_items, list_run_items, unchanged_items,
+    RunItem, TestDataOrder, find_group, find_item, list_group_choices, list_groups, list_items, list_run_items,
+    unchanged_items,
 };
 
 use crate::{
-    db::{Db, DbError},
+    audit::{self, Action, View},
+    db::{Db, DbError, Rows, Statement},
     documents::Document,
     ids,
     instant::Timestamp,
@@ -63,6 +64,20 @@ pub struct TestDataItem {
     /// Place among the items of one request, which were created at the same moment.
     #[serde(default)]
     pub position: u32,
+}
+
+impl TestDataGroup {
+    fn audited(&self) -> View {
+        let view = View::new().keep("mode", self.mode.as_str());
+        view.withhold("name", &self.name).withhold("description", &self.description)
+    }
+}
+
+impl TestDataItem {
+    fn audited(&self) -> View {
+        let view = View::new().id("groupId", self.group_id.as_str());
+        view.withhold("name", &self.name).withhold("content", &self.content)
+    }
 }
 
 /// Changes to a group; absent members stay.
@@ -144,7 +159,8 @@ pub async fn create_group(
     now: Timestamp,
 ) -> Result<Document<TestDataGroup>, TestDataError> {
     let id = ids::new_id();
-    let write = db.write(vec![store::insert_group(&id, &data, now)]).await;
+    let entry = audit::entry(Action::TestDataGroupCreated).on(&id).after(data.audited());
+    let write = db.write(vec![store::insert_group(&id, &data, now), entry.record()]).await;
     write.map_err(|error| name_taken(error, &data.name))?;
     Ok(Document { id, data, revision: 0, created_at: now, updated_at: now })
 }
@@ -164,7 +180,10 @@ pub async fn update_group(
             mode: edit.mode,
         };
         let becomes_json = data.mode == TestDataMode::Json && found.data.mode == TestDataMode::Raw;
-        match db.write(vec![store::replace_group(id, &data, found.revision, becomes_json, now)]).await {
+        let entry =
+            audit::entry(Action::TestDataGroupUpdated).on(id).before(found.data.audited()).after(data.audited());
+        let replace = store::replace_group(id, &data, found.revision, becomes_json, now);
+        match db.write(vec![replace, entry.record()]).await {
             Ok(_) => return Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found }),
             Err(DbError::Guard) if becomes_json => {
                 if let Some(item) = store::find_other_than_json(db, id).await? {
@@ -176,6 +195,27 @@ pub async fn update_group(
         }
     }
     Err(TestDataError::Stale)
+}
+
+/// Deletes a group with its items.
+pub async fn delete_group(db: &Db, id: &str) -> Result<(), TestDataError> {
+    let mut writes = store::delete_group(id);
+    writes.push(audit::entry(Action::TestDataGroupDeleted).on(id).record());
+    deleted(db.write(writes).await, TestDataError::GroupNotFound)
+}
+
+/// Deletes an item.
+pub async fn delete_item(db: &Db, id: &str) -> Result<(), TestDataError> {
+    let entry = audit::entry(Action::TestDataItemDeleted).on(id);
+    deleted(db.write(vec![store::delete_item(id), entry.record()]).await, TestDataError::ItemNotFound)
+}
+
+fn deleted(outcome: Result<Vec<Rows>, DbError>, missing: TestDataError) -> Result<(), TestDataError> {
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => Err(missing),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn name_taken(error: DbError, name: &str) -> TestDataError {
@@ -221,7 +261,11 @@ pub async fn create_items(
                 check_json(&item.data.content).map_err(broken)?;
             }
         }
-        let writes = vec![store::group_is(group_id, group.data.mode), store::insert_items(&items, now)];
+        let writes = vec![
+            store::group_is(group_id, group.data.mode),
+            store::insert_items(&items, now),
+            items_created(group_id, &items),
+        ];
         match db.write(writes).await {
             Ok(_) => return Ok(items),
             Err(DbError::Guard) => {}
@@ -229,6 +273,18 @@ pub async fn create_items(
         }
     }
     Err(TestDataError::Stale)
+}
+
+/// The entry about one new item, or about several.
+fn items_created(group_id: &str, items: &[Document<TestDataItem>]) -> Statement {
+    let entry = audit::entry(Action::TestDataItemCreated);
+    match items {
+        [item] => entry.on(&item.id).after(item.data.audited()).record(),
+        several => {
+            let ids: Vec<String> = several.iter().map(|item| item.id.clone()).collect();
+            entry.after(View::new().id("groupId", group_id).keep("count", ids.len()).ids("ids", &ids)).record()
+        }
+    }
 }
 
 /// Changes an item; in a `json` group it stays JSON (defect T-02).
@@ -250,8 +306,12 @@ pub async fn update_item(
             content: edit.content.clone().unwrap_or_else(|| found.data.content.clone()),
             ..found.data.clone()
         };
-        let writes =
-            vec![store::group_is(group_id, group.data.mode), store::replace_item(id, &data, found.revision, now)];
+        let entry = audit::entry(Action::TestDataItemUpdated).on(id).before(found.data.audited()).after(data.audited());
+        let writes = vec![
+            store::group_is(group_id, group.data.mode),
+            store::replace_item(id, &data, found.revision, now),
+            entry.record(),
+        ];
         match db.write(writes).await {
             Ok(_) => return Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found }),
             Err(DbError::Guard) => {}

@@ -84,10 +84,10 @@ pub(super) async fn find_other_than_json(db: &Db, group_id: &str) -> Result<Opti
     rows.first().map(|row| Ok(format!("\"{}\" ({})", row.get::<String>("name")?, row.get::<String>("id")?))).transpose()
 }
 
-/// Deletes a group with its items; the last statement's `affected` tells whether it was there.
-pub fn delete_group(id: &str) -> Vec<Statement> {
+/// Deletes a group with its items.
+pub(super) fn delete_group(id: &str) -> Vec<Statement> {
     let items = Statement::new("DELETE FROM test_data_items WHERE group_id = ?1", params![id]);
-    vec![items, GROUPS.delete(id)]
+    vec![items, GROUPS.delete(id).expecting_one()]
 }
 
 /// Fails the whole write unless the group exists and has this mode; keeps items from outliving their group.
@@ -141,8 +141,8 @@ pub(super) fn replace_item(id: &str, item: &TestDataItem, revision: i64, now: Ti
 }
 
 /// Deletes an item.
-pub fn delete_item(id: &str) -> Statement {
-    ITEMS.delete(id)
+pub(super) fn delete_item(id: &str) -> Statement {
+    ITEMS.delete(id).expecting_one()
 }
 
 /// An item as a group run needs it.

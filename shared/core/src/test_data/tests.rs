@@ -74,7 +74,7 @@ async fn no_item_outlives_its_group() {
         let (db, id) = (db.clone(), id.clone());
         async move { while create_item(&db, &id, item("1"), now).await.is_ok() {} }
     });
-    db.write(delete_group(&id)).await.unwrap();
+    delete_group(&db, &id).await.unwrap();
     adding.await.unwrap();
     let rows = db.read("SELECT count(*) AS n FROM test_data_items", vec![]).await.unwrap();
     assert_eq!(rows.first().unwrap().get::<i64>("n").unwrap(), 0);

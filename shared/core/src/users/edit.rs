@@ -3,6 +3,7 @@
 use super::{Profile, Role, User, UserError, UserStatus, store};
 use crate::{
     api_keys,
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     instant::Timestamp,
@@ -52,7 +53,7 @@ impl User {
 
 /// Saves an edit; refuses one that would leave nobody to manage the system.
 pub async fn update(db: &Db, id: &str, edit: &UserEdit, now: Timestamp) -> Result<Document<User>, UserError> {
-    change(db, id, now, |user| user.edited(edit)).await
+    change(db, Action::UserUpdated, id, now, |user| user.edited(edit)).await
 }
 
 /// Takes over the given members of a profile; a profile that brings nothing changes nothing.
@@ -60,7 +61,7 @@ pub async fn merge_profile(db: &Db, id: &str, profile: &Profile, now: Timestamp)
     if *profile == Profile::default() {
         return store::find(db, id).await?.ok_or(UserError::NotFound);
     }
-    change(db, id, now, |user| {
+    change(db, Action::UserProfileUpdated, id, now, |user| {
         let stored = user.profile.clone().unwrap_or_default();
         User { profile: Some(Profile { timezone: profile.timezone.clone().or(stored.timezone) }), ..user.clone() }
     })
@@ -70,6 +71,7 @@ pub async fn merge_profile(db: &Db, id: &str, profile: &Profile, now: Timestamp)
 /// Saves what `edited` makes of an account, again when somebody else saved it in between.
 async fn change(
     db: &Db,
+    action: Action,
     id: &str,
     now: Timestamp,
     edited: impl Fn(&User) -> User,
@@ -78,10 +80,13 @@ async fn change(
         let found = store::find(db, id).await?.ok_or(UserError::NotFound)?;
         let data = edited(&found.data);
         let resigns = found.data.can_manage() && !data.can_manage();
-        let replace = store::replace(id, &data, found.revision, now);
-        // The first statement counts the other admins in the same atomic write, so two of them cannot resign at once.
-        let guarded = if resigns { vec![store::expect_another_admin(id), replace] } else { vec![replace] };
-        match db.write(guarded).await {
+        let entry = audit::entry(action).on(id).before(found.data.audited()).after(data.audited());
+        let mut writes = vec![store::replace(id, &data, found.revision, now), entry.record()];
+        if resigns {
+            // Counts the other admins in the same atomic write, so two of them cannot resign at once.
+            writes.insert(0, store::expect_another_admin(id));
+        }
+        match db.write(writes).await {
             Ok(_) => return Ok(Document { data, revision: found.revision + 1, updated_at: now, ..found }),
             Err(DbError::Guard) if resigns && !store::another_admin_exists(db, id).await? => {
                 return Err(UserError::LastAdmin);
@@ -95,7 +100,8 @@ async fn change(
 
 /// Deletes an account with its API keys; refuses to delete the last one that can manage the system.
 pub async fn delete(db: &Db, id: &str) -> Result<(), UserError> {
-    match db.write(vec![store::delete_unless_last_admin(id), api_keys::delete_of_user(id)]).await {
+    let entry = audit::entry(Action::UserDeleted).on(id);
+    match db.write(vec![store::delete_unless_last_admin(id), api_keys::delete_of_user(id), entry.record()]).await {
         Ok(_) => Ok(()),
         Err(DbError::Guard) if store::find(db, id).await?.is_some() => Err(UserError::LastAdmin),
         Err(DbError::Guard) => Err(UserError::NotFound),

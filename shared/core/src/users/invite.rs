@@ -2,6 +2,7 @@
 
 use super::{Invitation, Profile, Role, User, UserError, UserStatus, normalize_email, store};
 use crate::{
+    audit::{self, Action},
     config::Secret,
     db::Db,
     documents::Document,
@@ -61,7 +62,8 @@ pub async fn invite(
         profile: new.profile.and_then(Profile::unless_empty),
     };
     let id = ids::new_id();
-    match db.write(vec![store::insert(&id, &data, now)]).await {
+    let entry = audit::entry(Action::UserInvited).on(&id).after(data.audited());
+    match db.write(vec![store::insert(&id, &data, now), entry.record()]).await {
         Ok(_) => Ok(Invited { user: Document { id, data, revision: 0, created_at: now, updated_at: now }, token }),
         Err(error) if error.is_unique_violation("users.email") => Err(UserError::EmailTaken(data.email)),
         Err(error) => Err(error.into()),
@@ -70,6 +72,7 @@ pub async fn invite(
 
 /// Deletes pending accounts whose invitation has expired; tells how many there were.
 pub async fn delete_expired_invitations(db: &Db, now: Timestamp) -> Result<u64, UserError> {
-    let answers = db.write(vec![store::delete_expired(now)]).await?;
-    Ok(answers.first().map_or(0, |answer| answer.affected))
+    let entry = audit::entry(Action::UserInvitationsExpired);
+    let answers = db.write(store::delete_expired(entry, now)).await?;
+    Ok(answers.last().map_or(0, |answer| answer.affected))
 }

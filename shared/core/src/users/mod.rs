@@ -14,6 +14,7 @@ pub use sign_in::{SignInRefused, sign_in};
 pub use store::{UserFilter, UserListed, any_exists, find, insert, list, replace};
 
 use crate::{
+    audit::{self, Action},
     db::{Db, DbError},
     documents::Document,
     ids,
@@ -95,6 +96,17 @@ pub struct User {
     /// What the person tells about themselves; never stored empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
+}
+
+impl User {
+    fn audited(&self) -> audit::View {
+        audit::View::new()
+            .keep("role", self.role.as_str())
+            .keep("status", self.status.as_str())
+            .withhold("email", &self.email)
+            .withhold("name", &self.name)
+            .withhold("profile", &self.profile)
+    }
 }
 
 /// What a person tells about themselves. Unknown members are dropped.
@@ -180,7 +192,8 @@ pub async fn register_first_admin(
         profile: None,
     };
     let id = ids::new_id();
-    match db.write(vec![store::insert_first(&id, &user, now)]).await {
+    let entry = audit::entry(Action::UserRegistered).on(&id).after(user.audited());
+    match db.write(vec![store::insert_first(&id, &user, now), entry.record()]).await {
         Ok(_) => Ok(Document { id, data: user, revision: 0, created_at: now, updated_at: now }),
         Err(DbError::Guard | DbError::Unique(_)) => Err(UserError::AlreadyRegistered),
         Err(error) => Err(error.into()),
@@ -194,6 +207,7 @@ pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) ->
     if !is_open || found.data.status == UserStatus::Inactive {
         return Err(UserError::InvalidInvitation);
     }
+    let before = found.data.audited();
     let user = User {
         status: UserStatus::Active,
         password_hash: Some(passwords::hash(password).await),
@@ -201,7 +215,8 @@ pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) ->
         invitation: None,
         ..found.data
     };
-    match db.write(vec![replace(&found.id, &user, found.revision, now)]).await {
+    let entry = audit::entry(Action::UserActivated).on(&found.id).before(before).after(user.audited());
+    match db.write(vec![replace(&found.id, &user, found.revision, now), entry.record()]).await {
         Ok(_) => Ok(user),
         // Another call with the same token was faster.
         Err(DbError::Guard) => Err(UserError::InvalidInvitation),
@@ -211,8 +226,12 @@ pub async fn activate(db: &Db, token: &str, password: String, now: Timestamp) ->
 
 /// Ends every session of this account: tokens issued so far are refused from now on.
 pub async fn end_sessions(db: &Db, id: &str, now: Timestamp) -> Result<(), UserError> {
-    db.write(vec![store::bump_session_version(id, now)]).await?;
-    Ok(())
+    let entry = audit::entry(Action::UserSessionsEnded).on(id);
+    match db.write(vec![store::bump_session_version(id, now), entry.record()]).await {
+        Ok(_) => Ok(()),
+        Err(DbError::Guard) => Err(UserError::NotFound),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

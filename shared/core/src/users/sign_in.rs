@@ -2,7 +2,8 @@
 
 use super::{User, UserStatus, normalize_email, store};
 use crate::{
-    db::{Db, DbError},
+    audit::{self, Action, Actor},
+    db::{Db, DbError, Statement},
     documents::Document,
     instant::Timestamp,
     passwords::{self, Verdict},
@@ -41,6 +42,7 @@ pub async fn sign_in(
 ) -> Result<Document<User>, SignInRefused> {
     let (found, failures) = store::find_for_sign_in(db, &normalize_email(email), address, window_before(now)).await?;
     let is_throttled = failures >= ADDRESS_LIMIT;
+    let account_id = found.as_ref().map(|user| user.id.clone());
     let candidate = match found {
         Some(user) if !is_throttled && is_open(db, &user, now).await? => Some(user),
         _ => None,
@@ -49,14 +51,36 @@ pub async fn sign_in(
     let verdict = passwords::verify(password.clone(), stored_hash).await;
     match (candidate, verdict) {
         (Some(user), Verdict::Right) => {
-            db.write(vec![store::record_sign_in(&user.id, now)]).await?;
+            db.write(signed_in(&user, now)).await?;
             Ok(user)
         }
         (Some(user), Verdict::RightButOutdated) => upgrade_hash(db, user, password, now).await,
         _ => {
-            db.write(store::record_failure(address, window_of(now), window_before(now))).await?;
+            let mut writes = store::record_failure(address, window_of(now), window_before(now));
+            // Whoever floods us with wrong passwords fills the log no further than to the limit.
+            if !is_throttled {
+                writes.push(failed_sign_in(account_id.as_deref()));
+            }
+            db.write(writes).await?;
             Err(SignInRefused::BadCredentials)
         }
+    }
+}
+
+/// Records a successful sign-in.
+fn signed_in(user: &Document<User>, now: Timestamp) -> Vec<Statement> {
+    let actor = Actor::User { id: user.id.clone(), role: user.data.role };
+    let entry = audit::entry(Action::UserSignedIn).by(actor).on(&user.id);
+    vec![store::record_sign_in(&user.id, now), entry.record()]
+}
+
+/// An entry about a refusal. The address that was given may be anybody's, or a password; only an account that has it is
+/// named.
+fn failed_sign_in(account_id: Option<&str>) -> Statement {
+    let entry = audit::entry(Action::UserSignInFailed);
+    match account_id {
+        Some(id) => entry.on(id).record(),
+        None => entry.record(),
     }
 }
 
@@ -77,12 +101,13 @@ async fn upgrade_hash(
     now: Timestamp,
 ) -> Result<Document<User>, SignInRefused> {
     user.data.password_hash = Some(passwords::hash(password).await);
-    let writes = vec![store::replace(&user.id, &user.data, user.revision, now), store::record_sign_in(&user.id, now)];
+    let mut writes = vec![store::replace(&user.id, &user.data, user.revision, now)];
+    writes.extend(signed_in(&user, now));
     match db.write(writes).await {
         Ok(_) => Ok(user),
         // Somebody changed the account meanwhile; the upgrade can wait for the next sign-in.
         Err(DbError::Guard) => {
-            db.write(vec![store::record_sign_in(&user.id, now)]).await?;
+            db.write(signed_in(&user, now)).await?;
             Ok(user)
         }
         Err(error) => Err(error.into()),

@@ -2,6 +2,7 @@
 
 use super::{Role, User, UserStatus};
 use crate::{
+    audit::Entry,
     db::{Db, DbError, Row, Statement, Value},
     documents::{COLUMNS, Collection, Document, Filter, to_json},
     instant::Timestamp,
@@ -104,10 +105,17 @@ pub(super) fn delete_unless_last_admin(id: &str) -> Statement {
     Statement::new(sql, params![id]).expecting_one()
 }
 
-/// Deletes pending accounts whose invitation has expired.
-pub(super) fn delete_expired(now: Timestamp) -> Statement {
-    let sql = "DELETE FROM users WHERE status = 'pending' AND json_extract(data, '$.invitation.expires_at') <= ?1";
-    Statement::new(sql, params![now])
+/// Deletes pending accounts whose invitation has expired, after an entry about them.
+pub(super) fn delete_expired(entry: Entry, now: Timestamp) -> Vec<Statement> {
+    let expired = "status = 'pending' AND json_extract(data, '$.invitation.expires_at')";
+    let details = format!(
+        "SELECT json_object('count', count(*), 'ids', json((
+                SELECT json_group_array(id) FROM (SELECT id FROM users WHERE {expired} <= ?14 LIMIT 100)
+            ))) AS details
+        FROM users WHERE {expired} <= ?14 HAVING count(*) > 0"
+    );
+    let delete = format!("DELETE FROM users WHERE {expired} <= ?1");
+    vec![entry.record_from(&details, params![now]), Statement::new(delete, params![now])]
 }
 
 /// One page of the matching accounts, newest first; of a search, matches of the name come before those of the address.
@@ -160,7 +168,7 @@ fn page_of(filter: &UserFilter, condition: &str, mut params: Vec<Value>, page: P
 pub(super) fn bump_session_version(id: &str, now: Timestamp) -> Statement {
     let sql = "UPDATE users SET revision = revision + 1, updated_at = ?2, data = json_set(
         data, '$.session_version', COALESCE(json_extract(data, '$.session_version'), 0) + 1) WHERE id = ?1";
-    Statement::new(sql, params![id, now])
+    Statement::new(sql, params![id, now]).expecting_one()
 }
 
 /// Counts an attempt as failed in advance and locks at the limit; changes nothing while the account is locked.

@@ -1,8 +1,11 @@
 //! Remote writes whose answer is lost: no write takes effect twice, and inserts do not show their trouble at all.
 
 use shared_core::{
+    Timestamp,
     db::{Db, DbError, Statement},
+    migrations::migrate,
     params,
+    prompts::{self, NewPrompt},
 };
 use shared_testing::hrana::{Cut, HranaServer};
 
@@ -74,6 +77,23 @@ async fn a_guarded_update_happens_once_and_a_repeat_shows_as_guard() {
         assert_eq!(outcome.is_ok(), cut == Cut::BeforeExecuting, "{outcome:?}");
         assert!(matches!(outcome, Ok(_) | Err(DbError::Guard)), "{outcome:?}");
         assert_eq!(number(&db, "SELECT n FROM items").await, 1, "{cut:?}");
+    }
+}
+
+#[tokio::test]
+async fn its_entry_in_the_audit_log_proves_a_change() {
+    for cut in BOTH {
+        let (server, _folder) = serve().await;
+        let db = client(&server);
+        migrate(&db).await.unwrap();
+        let (name, prompt) = ("greeting".to_owned(), "Say hello".to_owned());
+        let new = NewPrompt { name, prompt, json_schema_response: None, json_schema_input: None, options: None };
+        let created = prompts::create(&db, new, Timestamp::now()).await.unwrap();
+        server.drop_next(1, cut);
+        prompts::delete(&db, &created.id).await.unwrap();
+        let entries = "SELECT count(*) AS n FROM audit_log WHERE action = 'prompt.deleted'";
+        assert_eq!(number(&db, entries).await, 1, "{cut:?}");
+        assert_eq!(number(&db, "SELECT count(*) AS n FROM prompts").await, 0, "{cut:?}");
     }
 }
 
