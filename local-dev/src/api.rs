@@ -24,7 +24,7 @@ pub(crate) struct Api {
 impl Api {
     /// Registers the first admin of a fresh system.
     pub(crate) async fn register(base_url: String) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(CALL_LIMIT).build()?;
+        let http = shared_core::outbound::client(|builder| builder.no_proxy().tcp_nodelay(true).timeout(CALL_LIMIT))?;
         let mut api = Self { http, base_url, token: String::new() };
         let admin = json!({ "email": EMAIL, "name": "Admin", "password": PASSWORD });
         let session = api.post("/api/v1/auth/register-first-admin", &admin).await?;

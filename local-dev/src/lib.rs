@@ -14,6 +14,7 @@
 //! [`reencrypt`] changes keys. What happens is told as [`report`] events. Nothing here is deployed.
 
 mod api;
+mod aws_transport;
 pub mod bench;
 pub mod build;
 pub mod chaos;

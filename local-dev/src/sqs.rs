@@ -50,7 +50,7 @@ impl QueueServer {
         let python = tools.python();
         let log = LogFile::open(log_dir, "queue-server.log")?;
         let (child, port) = launch(&python, 0, &log).await?;
-        let client = client(port);
+        let client = client(port)?;
         let urls = create_queues(&client, queues).await?;
         Ok(Self {
             python,
@@ -135,15 +135,16 @@ async fn launch(python: &Path, port: u16, log: &LogFile) -> Result<(GuardedChild
     }
 }
 
-fn client(port: u16) -> Client {
+fn client(port: u16) -> Result<Client> {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))
         .credentials_provider(Credentials::new(CREDENTIAL, CREDENTIAL, None, None, "local"))
         .endpoint_url(format!("http://127.0.0.1:{port}"))
+        .http_client(crate::aws_transport::aws_transport()?)
         .retry_config(RetryConfig::disabled())
         .build();
-    Client::from_conf(config)
+    Ok(Client::from_conf(config))
 }
 
 /// Creates the queues in the template's order, which has dead-letter queues first.

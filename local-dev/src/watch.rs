@@ -94,7 +94,7 @@ impl Watch {
         let places = || Places { permits: Semaphore::new(MAX_CALLS), lost: AtomicUsize::new(0) };
         let functions = names.into_iter().map(|name| (name.clone(), places())).collect();
         // Local only, and every call has its own time-out.
-        let client = reqwest::Client::builder().no_proxy().tcp_nodelay(true).build()?;
+        let client = shared_core::outbound::client(|builder| builder.no_proxy().tcp_nodelay(true))?;
         let (tools, child) = (tools.clone(), Mutex::new(Some(child)));
         Ok(Self(Arc::new(Running { tools, options, log, port, child, client, functions })))
     }

@@ -14,7 +14,7 @@ use local_dev::{
     template::Template,
     ui::Ui,
 };
-use reqwest::{Client, Method, Response};
+use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -51,7 +51,7 @@ async fn start(ui: Option<Ui>) -> Gateway {
 }
 
 async fn send(gateway: &Gateway, method: Method, path: &str) -> Response {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = shared_core::outbound::client(|builder| builder.no_proxy()).unwrap();
     client.request(method, format!("http://{}{path}", gateway.address())).send().await.unwrap()
 }
 
@@ -116,7 +116,7 @@ async fn says_itself_what_no_function_answers() {
 #[tokio::test]
 async fn refuses_what_no_event_can_carry() {
     let gateway = start(None).await;
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = shared_core::outbound::client(|builder| builder.no_proxy()).unwrap();
     // As base64, 5 MB are more than an event of 6 MiB holds.
     let request = client.post(format!("http://{}/api/v1/prompts", gateway.address())).body(vec![0; 5_000_000]);
     let answer = request.send().await.unwrap();

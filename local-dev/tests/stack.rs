@@ -15,7 +15,7 @@ use serde_json::Value;
 use shared_core::config::DatabaseConfig;
 
 async fn health(stack: &Stack) -> Value {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = shared_core::outbound::client(|builder| builder.no_proxy()).unwrap();
     let answer = client.get(format!("{}/api/health", stack.base_url())).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     answer.json().await.unwrap()
@@ -49,7 +49,7 @@ async fn starts_serves_survives_and_stops() {
     let started = Instant::now();
     stack.shutdown().await;
     assert!(started.elapsed() < Duration::from_secs(5));
-    assert!(reqwest::Client::builder().no_proxy().build().unwrap().get(address).send().await.is_err());
+    assert!(shared_core::outbound::client(|builder| builder.no_proxy()).unwrap().get(address).send().await.is_err());
 
     let events = events.lock().unwrap();
     let requests = events.iter().filter(|event| matches!(event, Event::Request { .. })).count();

@@ -58,7 +58,7 @@ impl Session {
         place.apply(&mut options);
         adjust(&mut options);
         let stack = Stack::start(options).await.expect("the system starts");
-        let http = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
+        let http = shared_core::outbound::client(|builder| builder.timeout(PATIENCE)).expect("a client");
         let mut session = Self { stack, http, token: String::new(), data, _place: place };
         let admin = json!({"email": "ada@example.com", "name": "Ada", "password": PASSWORD});
         let registered = session.post("/api/v1/auth/register-first-admin", &admin).await;

@@ -25,7 +25,7 @@ use shared_core::{
     secrets::digest,
     users::{self, Role, User, UserStatus},
 };
-use shared_http::{App, Edge, openapi::document, service};
+use shared_http::{App, Edge, OpenApiRouter, openapi::document, service};
 use shared_jobs::{Function, Invocation, JobFunction, JobMessage, JobType, Shutdown, types::WebhookDelivery};
 use shared_testing::{
     hrana::HranaServer,
@@ -33,7 +33,6 @@ use shared_testing::{
 };
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{http::Call, queue::TestQueue};
 
@@ -335,13 +334,12 @@ impl TestApp {
 
     /// The OpenAPI document of every function.
     pub fn openapi(&self) -> Value {
-        document([merged(self.functions.clone()).split_for_parts().1])
+        document([merged(self.functions.clone()).openapi()])
     }
 
     /// The paths of every API function, by the name of the function.
     pub fn paths(&self) -> Vec<(&'static str, Vec<String>)> {
-        let paths = |router: &OpenApiRouter| router.get_openapi().paths.paths.keys().cloned().collect();
-        self.functions.iter().map(|(name, router)| (*name, paths(router))).collect()
+        self.functions.iter().map(|(name, router)| (*name, router.paths().to_vec())).collect()
     }
 
     /// Adds an API key with these scopes for the account with this address.

@@ -9,8 +9,9 @@ use shared_core::{
     Revealed, Timestamp,
     api_keys::{self, ApiKeyError},
 };
-use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, Path};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{
+    ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpaqueIdPath, OpenApiRouter, Path, routes,
+};
 
 use wire::{
     ApiKeyCreated, ApiKeyList, ApiKeyResponse, ApiKeyStats, CreateApiKeyRequest, RotateApiKeyRequest,

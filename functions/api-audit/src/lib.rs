@@ -8,8 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use shared_core::audit;
-use shared_http::{ApiResult, App, Data, PageOf, Query, page_request};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{ApiResult, App, Data, OpenApiRouter, PageOf, Query, page_request, routes};
 
 use wire::{AuditEntryResponse, Format, ListAuditQuery};
 

@@ -5,8 +5,9 @@ mod wire;
 use axum::extract::State;
 use axum::http::StatusCode;
 use shared_core::{Document, Revealed, Timestamp, limits::Take, users};
-use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, LoginUser, SourceAddress};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{
+    ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, LoginUser, OpenApiRouter, SourceAddress, routes,
+};
 
 use wire::{
     ActivateUserRequest, AuthCheck, AuthSession, ChangePasswordRequest, LoginRequest, RegisterFirstAdminRequest,

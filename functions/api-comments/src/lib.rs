@@ -4,8 +4,9 @@ mod wire;
 
 use axum::{extract::State, http::StatusCode};
 use shared_core::{Timestamp, comments, users::Role};
-use shared_http::{ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, Path, Query, UuidPath};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{
+    ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpenApiRouter, Path, Query, UuidPath, routes,
+};
 
 use wire::{CommentResponse, CreateCommentRequest, ListCommentsQuery};
 

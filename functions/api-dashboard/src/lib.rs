@@ -7,8 +7,7 @@ use shared_core::{
     Timestamp,
     usage::{self, Range},
 };
-use shared_http::{App, DashboardFailure, DashboardFailureBody, Query};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{App, DashboardFailure, DashboardFailureBody, OpenApiRouter, Query, routes};
 
 use wire::{
     DailyModelTokenUsage, DailyQuery, DailyTokenUsage, DashboardData, DashboardStats, HourlyModelTokenUsage,

@@ -6,14 +6,13 @@ mod embeddings;
 
 use serde::Deserialize;
 use shared_core::{Db, config::Env, secrets::Cipher};
-use shared_http::{ApiConfig, App};
+use shared_http::{ApiConfig, App, OpenApiRouter, routes};
 use shared_jobs::{
     Dispatcher, JobType, Queues,
     types::{EXECUTION, GenerateEmbedding},
 };
 use shared_providers::{Registry, read_providers};
 use utoipa::IntoParams;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// What this function holds while it lives.
 #[derive(Clone)]

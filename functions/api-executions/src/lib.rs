@@ -18,15 +18,14 @@ use shared_core::{
     secrets::Cipher,
 };
 use shared_http::{
-    ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Json, PageOf, Path, Query,
-    UuidPath, page_request,
+    ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Json, OpenApiRouter,
+    PageOf, Path, Query, UuidPath, page_request, routes,
 };
 use shared_jobs::{
     Dispatcher, JobType, Queues,
     types::{EXECUTION, WebhookDelivery},
 };
 use shared_providers::{Registry, read_providers};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{
     CreateExecutionRequest, ExecutionResponse, ExecutionStats, ExecutionsCreated, ListExecutionsQuery,

@@ -13,9 +13,9 @@ use shared_core::{
     files::{self, FileError},
 };
 use shared_http::{
-    ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request,
+    ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, OpenApiRouter, PageOf, Path, Query, UuidPath,
+    page_request, routes,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{CreateFileRequest, FileBytes, FileResponse, FileSelectList, ListFilesQuery, PatternPath};
 

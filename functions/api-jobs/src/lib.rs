@@ -10,11 +10,10 @@ use shared_core::{
     webhooks::{TargetError, TargetPolicy},
 };
 use shared_http::{
-    ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, PageOf, Part,
-    Path, Query, UuidPath, page_request,
+    ApiConfig, ApiError, ApiResult, App, Caller, Created, Data, EmptyObject, ErrorEnvelope, Issue, Json, OpenApiRouter,
+    PageOf, Part, Path, Query, UuidPath, page_request, routes,
 };
 use shared_jobs::{Dispatcher, JobType, Queues, types::WebhookDelivery};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{JobResponse, ListJobsQuery, TriggerJobRequest};
 

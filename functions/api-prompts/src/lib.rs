@@ -7,8 +7,10 @@ use shared_core::{
     Timestamp, calibration,
     prompts::{self, PromptError},
 };
-use shared_http::{ApiResult, App, Created, Data, ErrorEnvelope, Json, PageOf, Path, Query, UuidPath, page_request};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{
+    ApiResult, App, Created, Data, ErrorEnvelope, Json, OpenApiRouter, PageOf, Path, Query, UuidPath, page_request,
+    routes,
+};
 
 use wire::{
     AdjustmentResult, CreatePromptRequest, GenerateAdjustmentRequest, ListPromptsQuery, PatternPath,

@@ -11,11 +11,11 @@ use shared_core::{
     webhooks::TargetPolicy,
 };
 use shared_http::{
-    ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Issue, Json, OpaqueIdPath, Part, Path,
+    ApiConfig, ApiError, ApiResult, App, Created, Data, ErrorEnvelope, Issue, Json, OpaqueIdPath, OpenApiRouter, Part,
+    Path, routes,
 };
 use shared_jobs::{Dispatcher, Queues, types::EXECUTION};
 use shared_providers::{ProviderError, Registry, read_providers};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{
     CreateSettingRequest, DeleteSettingResult, IdentifierPath, SettingList, SettingResponse, SettingsByTypeList,

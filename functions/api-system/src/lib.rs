@@ -13,9 +13,8 @@ use axum::{
 use serde::Serialize;
 use serde_json::Value;
 use shared_core::{Timestamp, db::DbError, prompts, settings};
-use shared_http::{ApiResult, App, Data};
+use shared_http::{ApiResult, App, Data, OpenApiRouter, routes};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of this function.
 pub fn routes(app: App) -> OpenApiRouter {

@@ -6,8 +6,7 @@ mod wire;
 
 use axum::extract::State;
 use shared_core::test_data;
-use shared_http::{ApiResult, App, Data, ErrorEnvelope, Json, Query};
-use utoipa_axum::{router::OpenApiRouter, routes};
+use shared_http::{ApiResult, App, Data, ErrorEnvelope, Json, OpenApiRouter, Query, routes};
 
 use wire::{CompilePromptRequest, CompilePromptResult, NoQuery, TestDataSelectList};
 

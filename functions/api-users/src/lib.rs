@@ -10,10 +10,9 @@ use shared_core::{
     users::{self, User, UserError},
 };
 use shared_http::{
-    ApiConfig, ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, LoginUser, OpaqueIdPath, PageOf, Path,
-    Query, page_request,
+    ApiConfig, ApiResult, App, Caller, Created, Data, ErrorEnvelope, Json, LoginUser, OpaqueIdPath, OpenApiRouter,
+    PageOf, Path, Query, page_request, routes,
 };
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use wire::{
     DeleteUserResult, InvitationCleanupResult, InviteUserRequest, ListUsersQuery, PasswordResetLink, PublicUser,

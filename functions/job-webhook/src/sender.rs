@@ -2,7 +2,6 @@
 
 use std::{
     error::Error,
-    io,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -13,7 +12,9 @@ use reqwest::{
     redirect, retry,
 };
 use shared_core::{
-    Timestamp, retry_after, trace,
+    Timestamp,
+    outbound::{self, OutboundError, causes, root_cause},
+    retry_after, trace,
     webhooks::{SigningKeys, TargetError, TargetPolicy, signature_headers},
 };
 use tokio::time::{Instant, timeout_at};
@@ -119,18 +120,18 @@ impl Sender {
 
     /// Every delivery has a connection of its own, straight to an address that was checked for it: none is kept open, no
     /// proxy is asked, no redirection followed, nothing repeated behind our back.
-    fn client(&self) -> reqwest::Result<&Client> {
+    fn client(&self) -> Result<&Client, OutboundError> {
         if let Some(client) = self.client.get() {
             return Ok(client);
         }
-        let client = Client::builder()
-            .dns_resolver(self.resolver.clone())
-            .pool_max_idle_per_host(0)
-            .no_proxy()
-            .redirect(redirect::Policy::none())
-            .retry(retry::never())
-            .http1_only()
-            .build()?;
+        let client = outbound::client(|builder| {
+            builder
+                .dns_resolver(self.resolver.clone())
+                .pool_max_idle_per_host(0)
+                .no_proxy()
+                .redirect(redirect::Policy::none())
+                .retry(retry::never())
+        })?;
         Ok(self.client.get_or_init(|| client))
     }
 }
@@ -204,28 +205,11 @@ fn explain(error: &reqwest::Error) -> Outcome {
     Outcome::no_answer(format!("the receiver closed the connection without an answer: {cause}"))
 }
 
-/// The error and everything behind it.
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |cause| next_cause(*cause))
-}
-
-/// An I/O error does not count its content among its sources.
-fn next_cause<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
-    match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-        Some(content) => Some(content),
-        None => cause.source(),
-    }
-}
-
 fn as_certificate_error<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::CertificateError> {
     match cause.downcast_ref() {
         Some(rustls::Error::InvalidCertificate(certificate)) => Some(certificate),
         _ => None,
     }
-}
-
-fn root_cause(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 #[cfg(test)]

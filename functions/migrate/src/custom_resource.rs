@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use reqwest::Client;
 use serde::{Deserialize, Serialize};
-use shared_core::migrations::MigrationError;
+use shared_core::{
+    migrations::MigrationError,
+    outbound::{self, OutboundError},
+};
 
 /// How long one attempt to tell the outcome may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -63,8 +66,8 @@ impl Request {
     ///
     /// # Errors
     /// The address could not be reached, or refused the document. Lambda then calls the function again.
-    pub async fn answer(&self, failure: Option<String>) -> Result<(), reqwest::Error> {
-        let client = Client::builder().timeout(ANSWER_TIMEOUT).build()?;
+    pub async fn answer(&self, failure: Option<String>) -> Result<(), OutboundError> {
+        let client = outbound::client(|builder| builder.timeout(ANSWER_TIMEOUT))?;
         let mut attempt = 1;
         loop {
             match self.put(&client, failure.clone()).await {
@@ -74,7 +77,7 @@ impl Request {
                     attempt += 1;
                 }
                 // The address is signed: whoever has it may answer.
-                outcome => return outcome.map_err(reqwest::Error::without_url),
+                outcome => return Ok(outcome.map_err(reqwest::Error::without_url)?),
             }
         }
     }

@@ -246,7 +246,7 @@ mod tests {
     }
 
     async fn call(provider: &ScriptedProvider, process: u64, marker: &str) -> reqwest::Result<(u16, String)> {
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = shared_core::outbound::client(|builder| builder.no_proxy()).unwrap();
         let url = format!("{}/api/generate", provider.url().replace(PROCESS_ID, &process.to_string()));
         let body = json!({"model": MODEL, "prompt": format!("<task>\n{marker}; please\n</task>"), "stream": false});
         let answer = http.post(url).json(&body).send().await?;

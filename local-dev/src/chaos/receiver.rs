@@ -156,7 +156,7 @@ mod tests {
         let seconds = now.unix_seconds();
         let key = BASE64.decode(key.trim_start_matches("whsec_")).unwrap();
         let standard = format!("v1,{}", BASE64.encode(sign(&key, &format!("{id}.{seconds}.{body}"))));
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = shared_core::outbound::client(|builder| builder.no_proxy()).unwrap();
         let request = http.post(url).header("x-hypersigil-webhook-id", id).header("webhook-id", id);
         let request = request.header("x-hypersigil-timestamp", now.to_string()).header("webhook-timestamp", seconds);
         let request = request.header("x-hypersigil-signature", own).header("webhook-signature", standard);

@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn client() -> reqwest::Client {
-        reqwest::Client::builder().no_proxy().build().unwrap()
+        shared_core::outbound::client(|builder| builder.no_proxy()).unwrap()
     }
 
     #[tokio::test]

@@ -190,7 +190,7 @@ mod tests {
     use super::*;
 
     fn client() -> reqwest::Client {
-        reqwest::Client::builder().no_proxy().build().unwrap()
+        shared_core::outbound::client(|builder| builder.no_proxy()).unwrap()
     }
 
     #[tokio::test]

@@ -6,6 +6,8 @@
 
 mod archive;
 mod compile;
+#[cfg(test)]
+mod dependencies;
 mod deploy;
 mod deployment;
 mod reproduce;

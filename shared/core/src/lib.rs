@@ -23,6 +23,7 @@ pub mod limits;
 pub mod logging;
 pub mod migrations;
 pub mod model_lists;
+pub mod outbound;
 pub mod pagination;
 pub mod passwords;
 pub mod prompts;

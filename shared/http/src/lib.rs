@@ -13,12 +13,15 @@ mod error;
 pub mod event;
 mod extract;
 mod formats;
+mod hs256;
 mod issue;
+mod lambda;
 mod login_user;
 pub mod openapi;
 mod paths;
 mod query;
 mod rate_limit;
+mod routes;
 mod server;
 mod session;
 mod validate;
@@ -36,6 +39,11 @@ pub use extract::{Json, OpaqueIdPath, Path, Query, RequestBody, RequestQuery, Uu
 pub use issue::{Issue, Part};
 pub use login_user::LoginUser;
 pub use query::{DirectionParam, Moment, page_request};
+pub use routes::{OpenApiRouter, PathRoutes, method_filter};
 pub use server::{Edge, serve, service};
 pub use session::Sessions;
 pub use validate::parse_body;
+
+/// For [`routes!`].
+#[doc(hidden)]
+pub use {axum as __axum, utoipa_axum as __utoipa_axum};

@@ -17,27 +17,24 @@ use axum::{
     response::Response,
 };
 use futures::future::BoxFuture;
-use lambda_http::{
-    Adapter, LambdaEvent,
-    request::{LambdaRequest, RequestContext},
-};
+use lambda_http::request::RequestContext;
 use shared_core::{
     ids,
     logging::panic_text,
     trace::{self, TraceId},
 };
-use tower::{Service, ServiceExt};
+use tower::Service;
 use tower_http::catch_panic::CatchPanicLayer;
 use tracing::Instrument;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
     app::App,
     auth::{self, Caller},
     body,
     error::{ApiError, UNEXPECTED, failure},
-    event::readable,
+    lambda,
     paths::Paths,
+    routes::OpenApiRouter,
 };
 
 /// Headers of every answer (contract 1.5).
@@ -58,9 +55,9 @@ const SECURITY_HEADERS: [(&str, &str); 12] = [
 
 /// The routes with everything that stands around them: path spelling, log line, headers, body, credentials.
 pub fn service(routes: OpenApiRouter, app: &App) -> Edge {
-    let (router, api) = routes.split_for_parts();
-    let paths = Paths::new(api.paths.paths.keys().map(String::as_str));
-    let router = router
+    let paths = Paths::new(routes.paths().iter().map(String::as_str));
+    let router = routes
+        .router
         .route_layer(from_fn_with_state(app.clone(), auth::guard))
         .route_layer(from_fn(body::read))
         .method_not_allowed_fallback(method_not_allowed)
@@ -72,9 +69,7 @@ pub fn service(routes: OpenApiRouter, app: &App) -> Edge {
 
 /// Serves the routes as a Lambda function until the process ends.
 pub async fn serve(routes: OpenApiRouter, app: &App) -> Result<(), lambda_http::Error> {
-    let functions = Adapter::from(service(routes, app));
-    let readable = |event: LambdaEvent<LambdaRequest>| LambdaEvent::new(readable(event.payload), event.context);
-    lambda_http::lambda_runtime::run(functions.map_request(readable)).await
+    lambda::run(service(routes, app)).await
 }
 
 /// What stands outside the router, because the router itself would be in the way: paths are respelled before it chooses

@@ -1,8 +1,10 @@
 //! Session tokens: JWT, HS256, with `sub`, `iat`, `exp` and the account's session version `ver` (decision A-12).
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 use shared_core::{Document, Secret, Timestamp, config::SessionConfig, users::User};
+
+use crate::hs256::{self, ALGORITHM};
 
 const SECONDS_PER_DAY: i64 = 86_400;
 /// How far the clocks of two machines may differ.
@@ -40,6 +42,7 @@ impl std::fmt::Debug for Sessions {
 impl Sessions {
     /// Tokens signed with the first of the configured keys.
     pub fn new(config: &SessionConfig) -> Self {
+        hs256::install();
         Self {
             encoding: EncodingKey::from_secret(config.keys.first().reveal().as_bytes()),
             decoding: config.keys.iter().map(|key| DecodingKey::from_secret(key.reveal().as_bytes())).collect(),
@@ -52,14 +55,14 @@ impl Sessions {
         let iat = now.unix_seconds();
         let claims =
             Claims { sub: user.id.clone(), iat, exp: iat + self.max_age_seconds, ver: user.data.session_version };
-        let token = encode(&Header::new(Algorithm::HS256), &claims, &self.encoding);
+        let token = encode(&Header::new(ALGORITHM), &claims, &self.encoding);
         Secret::new(token.expect("plain claims can be signed"))
     }
 
     /// What a token says, if it is ours, not expired and not from the future. Tokens do not name their key: while one is
     /// being replaced, checking a second signature costs some microseconds.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        let mut validation = Validation::new(Algorithm::HS256);
+        let mut validation = Validation::new(ALGORITHM);
         // Checked below against the given moment.
         validation.validate_exp = false;
         validation.set_required_spec_claims(&["exp", "sub"]);
@@ -72,6 +75,7 @@ impl Sessions {
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
     use shared_core::{
         config::KeyRing,
         users::{Role, UserStatus},
@@ -142,8 +146,20 @@ mod tests {
         assert!(ours.verify(foreign.issue(&user(), now).reveal(), now).is_none());
         let claims = Claims { sub: "u1".into(), iat: 0, exp: i64::MAX / 2, ver: 3 };
         let key = EncodingKey::from_secret(KEY.as_bytes());
-        let stronger = encode(&Header::new(Algorithm::HS512), &claims, &key).unwrap();
-        assert!(ours.verify(&stronger, now).is_none(), "another algorithm");
+        let with_head = |head: &str| {
+            let [head, claims] =
+                [head.to_owned(), serde_json::to_string(&claims).unwrap()].map(|part| BASE64.encode(part));
+            let signed = format!("{head}.{claims}");
+            format!("{signed}.{}", jsonwebtoken::crypto::sign(signed.as_bytes(), &key, ALGORITHM).unwrap())
+        };
+        assert_eq!(
+            ours.verify(&with_head(r#"{"alg":"HS256"}"#), now).as_ref(),
+            Some(&claims),
+            "ours, whoever wrote it"
+        );
+        for other in ["HS512", "none", "RS256", "hs256"] {
+            assert!(ours.verify(&with_head(&format!(r#"{{"typ":"JWT","alg":"{other}"}}"#)), now).is_none(), "{other}");
+        }
         let unsigned = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ1MSIsImlhdCI6MCwiZXhwIjo5OTk5OTk5OTk5LCJ2ZXIiOjN9.";
         assert!(ours.verify(unsigned, now).is_none(), "no signature");
         for garbage in ["", "a.b.c", "....", "ü"] {

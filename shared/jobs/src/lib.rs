@@ -20,6 +20,8 @@ mod metrics;
 mod queue;
 mod runner;
 mod shutdown;
+mod signature;
+mod sqs;
 pub mod types;
 mod work;
 

@@ -13,7 +13,7 @@ use reqwest::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use shared_core::{ProviderName, Secret, trace};
+use shared_core::{ProviderName, Secret, outbound, trace};
 
 use crate::{
     error::{ErrorClass, ProviderError},
@@ -57,17 +57,16 @@ impl Pool {
         if let Some(client) = slot.get() {
             return Ok(client);
         }
-        let mut builder = Client::builder()
-            .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .redirect(redirect::Policy::none());
-        if is_local {
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| {
-            ProviderError::unavailable(format!("no HTTP client could be made: {}", root_cause(error)))
-        })?;
+        let client = outbound::client(|builder| {
+            let builder = builder
+                .user_agent(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(CONNECT_TIMEOUT)
+                .pool_idle_timeout(IDLE_TIMEOUT)
+                .redirect(redirect::Policy::none());
+            if is_local { builder.no_proxy() } else { builder }
+        });
+        let client =
+            client.map_err(|error| ProviderError::unavailable(format!("no HTTP client could be made: {error}")))?;
         Ok(slot.get_or_init(|| client))
     }
 }
@@ -278,12 +277,12 @@ impl<V: Vendor> Session<V> {
     fn no_answer(&self, error: reqwest::Error, deadline: Deadline) -> ProviderError {
         if error.is_connect() {
             let (vendor, address) = (self.vendor(), &self.connection.base_url);
-            return self.network(format!("could not connect to {vendor} at {address}: {}", root_cause(error)));
+            return self.network(format!("could not connect to {vendor} at {address}: {}", reason(error)));
         }
         if error.is_timeout() {
             return self.timed_out(deadline).transient();
         }
-        self.network(format!("{} closed the connection without an answer: {}", self.vendor(), root_cause(error)))
+        self.network(format!("{} closed the connection without an answer: {}", self.vendor(), reason(error)))
     }
 
     /// The answer began and did not end. Running out of time here is permanent: the vendor was at work all along, and
@@ -292,7 +291,7 @@ impl<V: Vendor> Session<V> {
         if error.is_timeout() {
             return self.timed_out(deadline);
         }
-        self.network(format!("the connection to {} broke during its answer: {}", self.vendor(), root_cause(error)))
+        self.network(format!("the connection to {} broke during its answer: {}", self.vendor(), reason(error)))
     }
 
     fn network(&self, message: String) -> ProviderError {
@@ -334,14 +333,9 @@ fn request_id(headers: &HeaderMap) -> Option<String> {
     HeaderValue::to_str(header).ok().map(str::to_owned)
 }
 
-/// What lies at the bottom of a client error, without the URL.
-fn root_cause(error: reqwest::Error) -> String {
-    let error = error.without_url();
-    let mut cause: &dyn std::error::Error = &error;
-    while let Some(deeper) = cause.source() {
-        cause = deeper;
-    }
-    cause.to_string()
+/// Why a request failed, without the URL.
+fn reason(error: reqwest::Error) -> String {
+    outbound::root_cause(&error.without_url())
 }
 
 #[cfg(test)]

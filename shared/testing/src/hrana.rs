@@ -160,6 +160,11 @@ impl HranaServer {
         lock(&self.state.statements).clone()
     }
 
+    /// How many streams wait for their next request.
+    pub fn open_streams(&self) -> usize {
+        lock(&self.state.streams).waiting()
+    }
+
     fn schedule(&self, count: usize, fault: Fault) {
         lock(&self.state.faults).extend(std::iter::repeat_n(fault, count));
     }

@@ -7,9 +7,8 @@ use shared_core::{
     db::Statement,
     params,
 };
-use shared_http::{ApiConfig, App, access::RULES};
+use shared_http::{ApiConfig, App, OpenApiRouter, access::RULES, routes};
 use tests::{Call, environment};
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
     Planted,

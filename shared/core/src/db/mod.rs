@@ -5,6 +5,7 @@
 //! repeated and recognised.
 
 mod error;
+mod hrana;
 mod local;
 mod remote;
 mod schema;

@@ -1,9 +1,10 @@
 use std::time::{Duration, Instant};
 
-use turso_serverless::Error;
+use reqwest::StatusCode;
 
 use super::{
-    remote::{Effect, RemoteDb, effect_of, is_about_the_stream},
+    hrana::Failure,
+    remote::{Effect, RemoteDb, effect_of},
     *,
 };
 use crate::params;
@@ -100,37 +101,32 @@ async fn concurrent_writers_all_get_through() {
 
 #[test]
 fn knows_what_a_failed_remote_try_has_done() {
-    let http = |message: &str| effect_of(&Error::Http(message.into()));
-    let no_answer = "request to http://127.0.0.1:40429/v3/pipeline failed: error sending request";
-    for message in [no_answer, "invalid pipeline response: x", "HTTP status 502 Bad Gateway", "HTTP status 408 x"] {
-        assert_eq!(http(message), Effect::Unknown, "{message}");
-    }
-    for message in ["HTTP status 429 Too Many Requests", "HTTP status 503 Service Unavailable: busy"] {
-        assert_eq!(http(message), Effect::Postponed, "{message}");
-    }
-    for message in ["HTTP status 401 Unauthorized: 503", "HTTP status 413 x", "request to x failed: builder error"] {
-        assert_eq!(http(message), Effect::Refused, "{message}");
-    }
-    let within = |error: Error| {
-        effect_of(&Error::BatchStatementFailed { index: 0, error: Box::new(error), results: Vec::new() })
+    let status = |code: u16| {
+        let status = StatusCode::from_u16(code).unwrap();
+        effect_of(&Failure::Refused { status, message: "503".into() })
     };
-    assert_eq!(within(Error::Busy("database is locked".into())), Effect::Postponed);
-    assert_eq!(within(Error::Error("Transaction timed out".into())), Effect::Postponed);
-    assert_eq!(within(Error::Error("SQLite error: database table is locked".into())), Effect::Postponed);
-    assert_eq!(within(Error::Constraint("UNIQUE constraint failed: items.id".into())), Effect::Refused);
-}
-
-#[test]
-fn knows_when_only_the_stream_is_gone() {
-    let gone = [
-        "HTTP status 400 Bad Request: The stream has expired due to inactivity",
-        "HTTP status 400 Bad Request",
-        "HTTP status 404 Not Found: stream not found: x",
-        "HTTP status 410 Gone: stream expired: idle 31s (limit 30s)",
-    ];
-    assert!(gone.iter().all(|message| is_about_the_stream(&Error::Http((*message).into()))));
-    assert!(!is_about_the_stream(&Error::Http("HTTP status 401 Unauthorized: 400".into())));
-    assert!(!is_about_the_stream(&Error::Error("HTTP status 400".into())));
+    for (code, effect) in [
+        (502, Effect::Unknown),
+        (408, Effect::Unknown),
+        (429, Effect::Postponed),
+        (503, Effect::Postponed),
+        (400, Effect::Refused),
+        (401, Effect::Refused),
+        (413, Effect::Refused),
+    ] {
+        assert_eq!(status(code), effect, "{code}");
+    }
+    let statement = |code: &str, message: &str| {
+        effect_of(&Failure::Statement { message: message.into(), code: code.into(), first_found: false })
+    };
+    assert_eq!(statement("SQLITE_BUSY", "x"), Effect::Postponed);
+    assert_eq!(statement("SQLITE_BUSY_SNAPSHOT", "x"), Effect::Postponed);
+    assert_eq!(statement("", "Transaction timed out"), Effect::Postponed);
+    assert_eq!(statement("SQLITE_LOCKED", "SQLite error: database table is locked"), Effect::Postponed);
+    assert_eq!(statement("SQLITE_CONSTRAINT", "UNIQUE constraint failed: items.id"), Effect::Refused);
+    assert_eq!(effect_of(&Failure::Unsendable("x".into())), Effect::Refused);
+    assert_eq!(effect_of(&Failure::Unreachable("x".into())), Effect::Postponed);
+    assert_eq!(effect_of(&Failure::Lost("x".into())), Effect::Unknown);
 }
 
 #[tokio::test]

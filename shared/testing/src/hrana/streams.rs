@@ -91,6 +91,10 @@ impl Streams {
         self.busy.remove(&stream.id);
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     pub(super) fn expire_all(&mut self) {
         self.expire_after(Duration::ZERO);
     }

@@ -1,7 +1,8 @@
-//! The vendor's driver against this server; `shared/core/tests/storage.rs` goes on from here.
+//! The protocol as its specification shows it; `shared/core/tests/storage.rs` goes on from here.
 
-use serde_json::json;
-use turso_serverless::{Connection, TransactionBehavior};
+use reqwest::Client;
+use serde_json::{Value, json};
+use shared_core::outbound;
 
 use super::*;
 
@@ -10,76 +11,117 @@ async fn started() -> (HranaServer, tempfile::TempDir) {
     (HranaServer::start(folder.path().join("test.db")).await, folder)
 }
 
-async fn connect(server: &HranaServer, token: Option<&str>) -> Connection {
-    let mut builder = turso_serverless::Builder::new_remote(server.url());
-    if let Some(token) = token {
-        builder = builder.with_auth_token(token);
-    }
-    builder.build().await.unwrap().connect().unwrap()
+/// A stream as a client holds it: over HTTP, with the baton of the last answer.
+struct Conversation {
+    http: Client,
+    url: String,
+    token: &'static str,
+    baton: Option<String>,
 }
 
-async fn count(connection: &Connection) -> i64 {
-    let mut rows = connection.query("SELECT count(*) FROM t", ()).await.unwrap();
-    rows.next().await.unwrap().unwrap().get(0).unwrap()
+impl Conversation {
+    fn with(server: &HranaServer, token: &'static str) -> Self {
+        let http = outbound::client(|builder| builder.no_proxy()).unwrap();
+        Self { http, url: server.url(), token, baton: None }
+    }
+
+    /// Sends one request on the stream; an error is a request that failed as a whole, and ends the stream.
+    async fn send(&mut self, endpoint: &str, key: &str, content: Value) -> Result<String, String> {
+        let body = json!({"baton": self.baton.take(), key: content}).to_string();
+        let request = self.http.post(format!("{}{endpoint}", self.url)).bearer_auth(self.token).body(body);
+        let answer = request.send().await.map_err(|error| error.to_string())?;
+        let status = answer.status();
+        let text = answer.text().await.map_err(|error| error.to_string())?;
+        if !status.is_success() {
+            return Err(format!("{status}: {text}"));
+        }
+        let head: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+        self.baton = head["baton"].as_str().map(str::to_owned);
+        Ok(text)
+    }
+
+    /// The answer to one request of a pipeline.
+    async fn ask(&mut self, request: Value) -> Result<Value, String> {
+        let text = self.send("/v3/pipeline", "requests", json!([request])).await?;
+        let answer: Value = serde_json::from_str(&text).unwrap();
+        Ok(answer["results"][0]["response"].clone())
+    }
+
+    async fn execute(&mut self, sql: &str) -> Result<Value, String> {
+        let answer = self.ask(json!({"type": "execute", "stmt": {"sql": sql}})).await?;
+        Ok(answer["result"].clone())
+    }
+
+    async fn count(&mut self) -> String {
+        let result = self.execute("SELECT count(*) FROM t").await.unwrap();
+        result["rows"][0][0]["value"].as_str().unwrap().to_owned()
+    }
 }
 
 #[tokio::test]
 async fn an_interactive_transaction_lives_over_its_baton() {
     let (server, _folder) = started().await;
-    let (mut writer, reader) = (connect(&server, None).await, connect(&server, None).await);
-    writer.execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1);").await.unwrap();
+    let (mut writer, mut reader) = (Conversation::with(&server, ""), Conversation::with(&server, ""));
+    writer.ask(json!({"type": "sequence", "sql": "CREATE TABLE t (x); INSERT INTO t VALUES (1);"})).await.unwrap();
 
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).await.unwrap();
-    assert_eq!(transaction.execute("INSERT INTO t VALUES (?1)", (2,)).await.unwrap(), 1);
-    assert_eq!((count(&transaction).await, count(&reader).await), (2, 1), "nobody else sees it yet");
-    transaction.rollback().await.unwrap();
-    assert_eq!(count(&writer).await, 1);
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    assert_eq!(writer.execute("INSERT INTO t VALUES (2)").await.unwrap()["affected_row_count"], 1);
+    assert_eq!((writer.count().await, reader.count().await), ("2".into(), "1".into()), "nobody else sees it yet");
+    writer.execute("ROLLBACK").await.unwrap();
+    assert_eq!(writer.count().await, "1");
 
-    let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).await.unwrap();
-    transaction.execute("INSERT INTO t VALUES (:x)", turso_serverless::named_params! { ":x": 3 }).await.unwrap();
-    transaction.commit().await.unwrap();
-    assert_eq!(count(&reader).await, 2);
+    writer.execute("BEGIN IMMEDIATE").await.unwrap();
+    let named = json!([{"name": "x", "value": {"type": "integer", "value": "3"}}]);
+    let stmt = json!({"sql": "INSERT INTO t VALUES (:x)", "named_args": named});
+    writer.ask(json!({"type": "execute", "stmt": stmt})).await.unwrap();
+    writer.execute("COMMIT").await.unwrap();
+    assert_eq!(reader.count().await, "2");
 }
 
 #[tokio::test]
 async fn an_open_transaction_dies_with_its_stream() {
     let (mut server, _folder) = started().await;
-    let mut writer = connect(&server, None).await;
-    writer.execute("CREATE TABLE t (x)", ()).await.unwrap();
+    let mut writer = Conversation::with(&server, "");
+    writer.execute("CREATE TABLE t (x)").await.unwrap();
     for ending in ["expiry", "restart"] {
-        let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate).await.unwrap();
-        transaction.execute("INSERT INTO t VALUES (1)", ()).await.unwrap();
+        writer.execute("BEGIN IMMEDIATE").await.unwrap();
+        writer.execute("INSERT INTO t VALUES (1)").await.unwrap();
         if ending == "expiry" {
-            server.expire_streams()
+            server.expire_streams();
         } else {
-            server.restart().await
+            server.restart().await;
         }
-        let error = transaction.commit().await.unwrap_err().to_string();
-        let expected = if ending == "expiry" { "stream has expired" } else { "HTTP status 400" };
+        let error = writer.execute("COMMIT").await.unwrap_err();
+        let expected = if ending == "expiry" { "stream has expired" } else { "400 Bad Request" };
         assert!(error.contains(expected), "{error}");
-        assert_eq!(count(&writer).await, 0, "the writer has a new stream");
+        assert_eq!(writer.count().await, "0", "the writer has a new stream");
     }
 }
 
 #[tokio::test]
 async fn describes_and_streams_statements() {
     let (server, _folder) = started().await;
-    let connection = connect(&server, None).await;
-    connection.execute("CREATE TABLE t (x INTEGER, y TEXT)", ()).await.unwrap();
-    let statement = connection.prepare("INSERT INTO t VALUES (?1, ?2) RETURNING x").await.unwrap();
-    let columns: Vec<_> = statement.columns().iter().map(|column| column.name().to_owned()).collect();
-    assert_eq!(columns, ["x"]);
-    let mut rows = connection.query("INSERT INTO t VALUES (?1, ?2) RETURNING x, y", (i64::MAX, "")).await.unwrap();
-    let row = rows.next().await.unwrap().unwrap();
-    assert_eq!((row.get::<i64>(0).unwrap(), row.get::<String>(1).unwrap()), (i64::MAX, String::new()));
-    assert_eq!(connection.last_insert_rowid(), 1);
+    let mut stream = Conversation::with(&server, "");
+    stream.execute("CREATE TABLE t (x INTEGER, y TEXT)").await.unwrap();
+    let described = stream.ask(json!({"type": "describe", "sql": "INSERT INTO t VALUES (?1, ?2) RETURNING x"})).await;
+    assert_eq!(described.unwrap()["result"]["cols"][0]["name"], "x");
+
+    let largest = json!({"type": "integer", "value": i64::MAX.to_string()});
+    let empty = json!({"type": "text", "value": ""});
+    let stmt = json!({"sql": "INSERT INTO t VALUES (?1, ?2) RETURNING x, y", "args": [largest, empty]});
+    let lines = stream.send("/v3/cursor", "batch", json!({"steps": [{"stmt": stmt}]})).await.unwrap();
+    let entries: Vec<Value> = lines.lines().skip(1).map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<_> = entries.iter().map(|entry| entry["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["step_begin", "row", "step_end", "replication_index"]);
+    assert_eq!(entries[1]["row"], json!([largest, empty]));
+    assert_eq!(entries[2]["last_insert_rowid"], 1);
 }
 
 #[tokio::test]
 async fn conditions_choose_the_steps_of_a_batch() {
     let folder = tempfile::tempdir().unwrap();
     let server = HranaServer::start(folder.path().join("test.db")).await;
-    let step = |condition: serde_json::Value, sql: &str| json!({"condition": condition, "stmt": {"sql": sql}});
+    let step = |condition: Value, sql: &str| json!({"condition": condition, "stmt": {"sql": sql}});
     let (ok, error) = (|n| json!({"type": "ok", "step": n}), |n| json!({"type": "error", "step": n}));
     let body = json!({"requests": [{"type": "batch", "batch": {"steps": [
         step(json!(null), "SELECT 1"),
@@ -143,30 +185,31 @@ async fn errors_carry_codes() {
 #[tokio::test]
 async fn faults_come_on_demand() {
     let (server, _folder) = started().await;
-    let connection = connect(&server, Some("right")).await;
-    connection.execute("CREATE TABLE t (x)", ()).await.unwrap();
+    let mut stream = Conversation::with(&server, "right");
+    let insert = "INSERT INTO t VALUES (1)";
+    stream.execute("CREATE TABLE t (x)").await.unwrap();
 
     server.refuse_next(1);
-    let error = connection.execute("INSERT INTO t VALUES (1)", ()).await.unwrap_err().to_string();
-    assert!(error.starts_with("HTTP status 429"), "{error}");
-    assert_eq!(count(&connection).await, 0);
+    let error = stream.execute(insert).await.unwrap_err();
+    assert!(error.starts_with("429"), "{error}");
+    assert_eq!(stream.count().await, "0");
 
     server.drop_next(1, Cut::BeforeExecuting);
-    connection.execute("INSERT INTO t VALUES (1)", ()).await.unwrap_err();
-    assert_eq!(count(&connection).await, 0);
+    stream.execute(insert).await.unwrap_err();
+    assert_eq!(stream.count().await, "0");
 
     server.drop_next(1, Cut::AfterExecuting);
-    connection.execute("INSERT INTO t VALUES (1)", ()).await.unwrap_err();
-    assert_eq!(count(&connection).await, 1);
+    stream.execute(insert).await.unwrap_err();
+    assert_eq!(stream.count().await, "1");
 
     server.require_token("right");
-    assert_eq!(count(&connection).await, 1);
-    let error = connect(&server, Some("wrong")).await.query("SELECT 1", ()).await.err().unwrap().to_string();
-    assert!(error.starts_with("HTTP status 401") && error.contains("wrong"), "{error}");
+    assert_eq!(stream.count().await, "1");
+    let error = Conversation::with(&server, "wrong").execute("SELECT 1").await.unwrap_err();
+    assert!(error.starts_with("401") && error.contains("wrong"), "{error}");
 
     let (requests, begin) = (server.requests(), std::time::Instant::now());
     server.latency(Duration::from_millis(50));
-    assert_eq!(count(&connection).await, 1);
+    assert_eq!(stream.count().await, "1");
     assert_eq!(server.requests() - requests, 1);
     assert!(begin.elapsed() >= Duration::from_millis(50));
     assert!(server.connections() >= 2);
