@@ -13,7 +13,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use aws_sdk_sqs::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig},
+    config::{BehaviorVersion, Credentials, Region, StalledStreamProtectionConfig, retry::RetryConfig},
     types::QueueAttributeName,
 };
 use tokio::sync::{Mutex, mpsc};
@@ -143,6 +143,8 @@ fn client(port: u16) -> Result<Client> {
         .endpoint_url(format!("http://127.0.0.1:{port}"))
         .http_client(crate::aws_transport::aws_transport()?)
         .retry_config(RetryConfig::disabled())
+        // Nothing comes for as long as a long poll waits.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build();
     Ok(Client::from_conf(config))
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, de::Error};
 use shared_core::{
-    Timestamp,
+    Timestamp, TimestampError,
     pagination::{DEFAULT_LIMIT, Direction, PageRequest},
 };
 use utoipa::{
@@ -60,9 +60,12 @@ impl<'de> Deserialize<'de> for Moment {
                 last: read(&format!("{text}T23:59:59.999Z"))?,
             });
         }
-        // An offset may lead out of the years that have four digits; nothing happens there.
-        let (earliest, latest) = (read("0000-01-01T00:00:00Z")?, read("9999-12-31T23:59:59.999Z")?);
-        let instant = read(&text)?.clamp(earliest, latest);
+        let instant = match text.parse::<Timestamp>() {
+            // An offset may lead out of the years that have four digits; nothing happens there.
+            Err(TimestampError::Year) if text.starts_with('0') => read("0000-01-01T00:00:00Z")?,
+            Err(TimestampError::Year) => read("9999-12-31T23:59:59.999Z")?,
+            _ => read(&text)?,
+        };
         Ok(Self { first: instant, last: instant })
     }
 }

@@ -148,12 +148,27 @@ impl Walk<'_> {
         self.get(&path).await;
         self.put(&path, json!({"name": "Other", "role": "user"})).await;
         self.put(&format!("{path}/profile"), json!({"timezone": "UTC"})).await;
+        self.passwords(&path).await;
         self.delete(&path).await;
         self.call("POST", "/api/v1/users/cleanup", None).await;
         self.call("POST", "/api/v1/auth/logout-all", None).await;
         let body = json!({"email": "admin@example.com", "password": PASSWORD});
         let data = self.app.call("POST", "/api/v1/auth/login").json(&body).send().await.data(200);
         self.token = data["token"].as_str().expect("a token").to_owned();
+    }
+
+    /// Of the account that was invited.
+    async fn passwords(&mut self, path: &str) {
+        let link = self.post(&format!("{path}/reset-link"), Value::Null).await;
+        let reset = json!({"token": link["reset_token"], "password": "another password"});
+        self.post("/api/v1/auth/reset-password", reset).await;
+        let body = json!({"email": "new@example.com", "password": "another password"});
+        let data = self.app.call("POST", "/api/v1/auth/login").json(&body).send().await.data(200);
+        let own = data["token"].as_str().expect("a token").to_owned();
+        let admin = std::mem::replace(&mut self.token, own);
+        let change = json!({"current_password": "another password", "new_password": "yet another password"});
+        self.post("/api/v1/auth/change-password", change).await;
+        self.token = admin;
     }
 
     async fn keys(&mut self) {
@@ -163,6 +178,7 @@ impl Walk<'_> {
             self.get(path).await;
         }
         self.put(&path, json!({"name": "other"})).await;
+        self.post(&format!("{path}/rotate"), json!({})).await;
         let key = self.app.add_api_key("admin@example.com", &[Scope::PromptsRead]).await;
         for key in [key.as_str(), "api_0000000000000000000000000000000000000000000000000000000000000000"] {
             self.app.call("GET", "/api/v1/users/profile/me").api_key(key).send().await;

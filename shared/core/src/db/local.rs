@@ -4,7 +4,8 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 use tokio::runtime::Handle;
@@ -13,6 +14,8 @@ use super::{DbError, Row, Rows, Statement, Value};
 
 /// How long a writer waits for another writer.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries of what SQLite does not wait for itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Settings of every connection. WAL lets readers and one writer work side by side; `NORMAL` survives a killed process;
 /// what is deleted is overwritten, which makes the deletion of a document of 1 to 12 KB 10 to 25 µs longer.
 const PRAGMAS: [&str; 4] = [
@@ -108,13 +111,25 @@ impl LocalDb {
         connection.busy_timeout(BUSY_TIMEOUT).map_err(from_driver)?;
         let mut file = OpenFile { prepared: HashMap::new(), connection, _database: database };
         for pragma in PRAGMAS {
-            file.run(&Statement::new(pragma, Vec::new())).await?;
+            file.set(pragma).await?;
         }
         Ok(file)
     }
 }
 
 impl OpenFile {
+    /// Changing a fresh file to WAL needs it alone for a moment. When several connections do so at once, SQLite refuses
+    /// without waiting.
+    async fn set(&mut self, pragma: &'static str) -> Result<(), DbError> {
+        let started = Instant::now();
+        loop {
+            match self.run(&Statement::new(pragma, Vec::new())).await {
+                Err(DbError::Unavailable(_)) if started.elapsed() < BUSY_TIMEOUT => thread::sleep(BUSY_PAUSE),
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+    }
+
     async fn write(&mut self, statements: &[Statement]) -> Result<Vec<Rows>, DbError> {
         self.run(&Statement::new("BEGIN IMMEDIATE", Vec::new())).await?;
         let outcome = self.run_all(statements).await;
