@@ -17,14 +17,6 @@ CREATE UNIQUE INDEX users_email ON users (email);
 CREATE UNIQUE INDEX users_invitation ON users (invitation_digest);
 CREATE INDEX users_newest ON users (created_at, id);
 
--- Failed sign-ins by network address, in windows of fixed length.
-CREATE TABLE sign_in_failures (
-    address TEXT NOT NULL,
-    window_start TEXT NOT NULL,
-    failures INTEGER NOT NULL,
-    PRIMARY KEY (address, window_start)
-);
-
 CREATE TABLE api_keys (
     id TEXT PRIMARY KEY,
     data TEXT NOT NULL CHECK (json_valid(data)),

@@ -9,5 +9,3 @@ CREATE INDEX limits_full ON limits (full_at);
 
 -- The same for the requests of an API key, in the row that counts them.
 ALTER TABLE api_keys ADD COLUMN full_at INTEGER NOT NULL DEFAULT 0;
-
--- `sign_in_failures` of 0002 is not used any more. The previous version still does, so a later release drops it.

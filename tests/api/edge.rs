@@ -120,6 +120,7 @@ async fn every_answer_has_its_headers() {
             ("strict-transport-security", "max-age=31536000; includeSubDomains"),
             ("referrer-policy", "no-referrer"),
             ("content-security-policy", "default-src 'self'"),
+            ("cache-control", "no-store"),
         ] {
             assert_eq!(answer.headers[name], value, "{}", answer.text);
         }

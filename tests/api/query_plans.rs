@@ -60,8 +60,6 @@ const EXCEPTIONS: &[Exception] = &[
     exception("FROM execution_counts WHERE prompt_id = ?1", SORTS),
     exception("FROM executions WHERE prompt_id IS ?2", SORTS),
     exception("(SELECT count(*) FROM executions) AS agrees", "SCAN executions USING COVERING INDEX"),
-    // Failed sign-ins are forgotten after some minutes.
-    exception("DELETE FROM sign_in_failures WHERE window_start < ?1", "SCAN sign_in_failures"),
 ];
 
 /// Statements that are sent with every execution, and the step that must be in their plan.

@@ -145,7 +145,12 @@ pub(super) fn first_request(document: &Value, template: &Template, function: &st
     let paths = document["paths"].as_object()?.iter();
     let mut readable = paths.filter(|(path, item)| !path.contains('{') && item.get("get").is_some());
     let is_served = |path: &str| template.route("GET", path).is_some_and(|found| found.route.function == function);
-    readable.find(|(path, _)| is_served(path)).map(|(path, _)| path.clone())
+    let path = readable.find(|(path, _)| is_served(path)).map(|(path, _)| path.as_str())?;
+    Some(match path {
+        // Lists what belongs to one prompt or one execution; there are none of this one.
+        "/api/v1/comments" => format!("{path}?prompt_id=00000000-0000-4000-8000-000000000000"),
+        _ => path.to_owned(),
+    })
 }
 
 /// A start that ends in a refusal or an error would be a figure for something else.

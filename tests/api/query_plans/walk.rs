@@ -159,7 +159,7 @@ impl Walk<'_> {
 
     /// Of the account that was invited.
     async fn passwords(&mut self, path: &str) {
-        let link = self.post(&format!("{path}/reset-link"), Value::Null).await;
+        let link = self.call("POST", &format!("{path}/reset-link"), None).await;
         let reset = json!({"token": link["reset_token"], "password": "another password"});
         self.post("/api/v1/auth/reset-password", reset).await;
         let body = json!({"email": "new@example.com", "password": "another password"});
