@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use shared_core::{Db, db::Statement, params};
+use shared_core::{Db, db::Statement, outbound, params};
 
 use super::{
     figures::{reached, rounded},
@@ -81,7 +81,7 @@ async fn measure(functions: &Functions, executions: u32) -> Result<Figures> {
 
     println!("Exporting");
     let mut figures = Figures { idle, ..Figures::default() };
-    let client = reqwest::Client::builder().no_proxy().timeout(PART_LIMIT).build()?;
+    let client = outbound::client(|builder| builder.no_proxy().timeout(PART_LIMIT))?;
     let (start, mut cursor) = (Instant::now(), Some(String::new()));
     while let Some(place) = cursor {
         let url = format!("{}{EXPORT}&csvCursor={place}", functions.api.base_url());

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use axum::http::{self, Method};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shared_core::outbound;
 
 use super::{
     figures::{Percentiles, milliseconds, rounded},
@@ -132,7 +133,7 @@ pub(super) struct Client<'a> {
 impl<'a> Client<'a> {
     /// A client of these functions.
     pub(super) fn new(functions: &'a Functions) -> Result<Self> {
-        let http = reqwest::Client::builder().no_proxy().tcp_nodelay(true).timeout(CALL_LIMIT).build()?;
+        let http = outbound::client(|builder| builder.no_proxy().tcp_nodelay(true).timeout(CALL_LIMIT))?;
         Ok(Self { http, base_url: functions.api.base_url() })
     }
 
