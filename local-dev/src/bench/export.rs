@@ -111,10 +111,11 @@ async fn count(db: &Db) -> Result<u32> {
 /// Records copies of a completed execution, a second apart in the past.
 async fn copy(db: &Db, id: &str, copies: u32) -> Result<()> {
     let sql = "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?2)
-        INSERT INTO executions (id, data, status, attempt, started_at, completed_at, created_at, updated_at)
+        INSERT INTO executions (id, prompt_id, provider, model, data, status, attempt, started_at, completed_at,
+            created_at, updated_at)
         SELECT lower(hex(randomblob(4)) || '-' || hex(randomblob(2)) || '-4' || substr(hex(randomblob(2)), 2) || '-8'
                 || substr(hex(randomblob(2)), 2) || '-' || hex(randomblob(6))),
-            data, status, attempt, started_at, completed_at,
+            prompt_id, provider, model, data, status, attempt, started_at, completed_at,
             strftime('%Y-%m-%dT%H:%M:%fZ', created_at, '-' || n || ' seconds'), updated_at
         FROM executions, numbers WHERE id = ?1";
     db.write(vec![Statement::new(sql, params![id, copies])]).await?;
