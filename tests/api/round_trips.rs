@@ -138,9 +138,11 @@ async fn webhooks(app: &TestApp, token: &str, meter: &mut Meter) {
     let hook = app.post("/api/v1/settings", token, &body).send().await.data(201);
     let delivery: WebhookDelivery =
         serde_json::from_value(json!({"webhookId": hook["id"], "data": {"event": "test"}})).expect("a delivery");
-    let (db, now, kind) = (&app.db, Timestamp::now(), WebhookDelivery::KIND.name);
+    let (db, kind) = (&app.db, WebhookDelivery::KIND.name);
 
     let id = insert_job(db, &delivery).await;
+    // Not before: it would not be due.
+    let now = Timestamp::now();
     let claim = meter.measure("claim a webhook", job_pipeline::claim(db, kind, &id, LEASE, now)).await;
     let claim = claim.unwrap().expect("it is due");
     let end = End::Completed(None);
