@@ -1,8 +1,8 @@
 //! Computes embeddings: asks Voyage AI and keeps what it answers (contract 16).
 
 use shared_core::{
-    Db, Timestamp,
-    config::{EmbeddingConfig, Env, Secret},
+    Db, Secret, Timestamp,
+    config::{EmbeddingConfig, Env},
     jobs::pipeline::End,
     migrations,
     secrets::Cipher,

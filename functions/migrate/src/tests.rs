@@ -4,10 +4,11 @@ use axum::{Router, extract::State, http::StatusCode, routing::put};
 use serde_json::{Value, json};
 use shared_core::{
     Db, ProviderName, Timestamp,
-    config::{ConfigError, DatabaseConfig, EncryptionKey, KeyRing},
+    config::{ConfigError, DatabaseConfig, EncryptionKey},
     db::Statement,
     migrations::MIGRATIONS,
     params,
+    secret::KeyRing,
     secrets::Cipher,
     settings::{self, NewSetting},
 };

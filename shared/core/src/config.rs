@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr, time::Duratio
 
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 
-pub use crate::secret::{KeyRing, Secret};
+use crate::secret::{KeyRing, Secret};
 use crate::{
     files::UploadLimits,
     instant::Timestamp,

@@ -10,7 +10,10 @@ use aes_gcm::{
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use sha2::{Digest, Sha256};
 
-use crate::config::{EncryptionKey, KeyRing, Secret};
+use crate::{
+    config::EncryptionKey,
+    secret::{KeyRing, Secret},
+};
 
 /// AES-256-GCM with the 16-byte nonce that existing installations use.
 type Aes256Gcm16 = AesGcm<Aes256, U16>;

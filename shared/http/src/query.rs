@@ -52,8 +52,8 @@ pub struct Moment {
 impl<'de> Deserialize<'de> for Moment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let read =
-            |text: &str| text.parse::<Timestamp>().map_err(|_| D::Error::custom("must be an ISO instant or day"));
+        let unreadable = |_: TimestampError| D::Error::custom("must be an ISO instant or day");
+        let read = |text: &str| text.parse::<Timestamp>().map_err(unreadable);
         if text.len() == "2026-01-31".len() {
             return Ok(Self {
                 first: read(&format!("{text}T00:00:00Z"))?,
@@ -64,7 +64,7 @@ impl<'de> Deserialize<'de> for Moment {
             // An offset may lead out of the years that have four digits; nothing happens there.
             Err(TimestampError::Year) if text.starts_with('0') => read("0000-01-01T00:00:00Z")?,
             Err(TimestampError::Year) => read("9999-12-31T23:59:59.999Z")?,
-            _ => read(&text)?,
+            other => other.map_err(unreadable)?,
         };
         Ok(Self { first: instant, last: instant })
     }

@@ -77,7 +77,7 @@ impl Sessions {
 mod tests {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
     use shared_core::{
-        config::KeyRing,
+        secret::KeyRing,
         users::{Role, UserStatus},
     };
 

@@ -67,7 +67,7 @@ fn hmac(key: &[u8], text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use shared_core::config::Secret;
+    use shared_core::Secret;
 
     use super::*;
 

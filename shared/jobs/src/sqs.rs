@@ -142,7 +142,7 @@ fn refusal(status: u16, body: &[u8]) -> SqsError {
 
 #[cfg(test)]
 mod tests {
-    use shared_core::config::Secret;
+    use shared_core::Secret;
 
     use super::*;
 

@@ -4,8 +4,8 @@
 
 use futures::future::join_all;
 use shared_core::{
-    Db, ProviderName, Timestamp,
-    config::{Env, ExecutionConfig, Secret},
+    Db, ProviderName, Secret, Timestamp,
+    config::{Env, ExecutionConfig},
     db::DbError,
     model_lists::{self, ModelList},
     secrets::Cipher,

@@ -3,11 +3,11 @@
 use super::{ApiKey, ApiKeyStatus, PREFIX_LENGTH, Scope, new_key, store};
 use crate::{
     audit::{self, Action, View},
-    config::Secret,
     db::{Db, DbError, Statement},
     documents::Document,
     ids,
     instant::Timestamp,
+    secret::Secret,
     secrets::digest,
 };
 

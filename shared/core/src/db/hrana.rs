@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::{Row, Rows, Statement, Value};
-use crate::{config::Secret, outbound};
+use crate::{outbound, secret::Secret};
 
 /// How long an unused connection is kept. Gateways close theirs later than this.
 const MAX_IDLE: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use super::{
     DbError, Rows, Statement,
     hrana::{Failure, Server},
 };
-use crate::config::Secret;
+use crate::secret::Secret;
 
 /// Requests of one process at a time, hence also its connections: a server runs 128 pieces of work at once for all processes,
 /// and one function works on up to ten messages. The rest waits here for some milliseconds.

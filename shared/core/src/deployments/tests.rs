@@ -2,11 +2,12 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    config::{EncryptionKey, Secret},
+    config::EncryptionKey,
     executions::pipeline,
     jobs::{JobFilter, JobOrder},
     pagination::{Direction, PageRequest},
     prompts::{NewPrompt, PromptError},
+    secret::Secret,
     secrets::Cipher,
     settings::NewSetting,
     testing::database,

@@ -9,11 +9,12 @@ use super::pipeline::*;
 use super::*;
 use crate::{
     claims::Recovered,
-    config::{EncryptionKey, Secret},
+    config::EncryptionKey,
     db::{Db, Statement},
     pagination::{Direction, PageRequest},
     params,
     prompts::{self, NewPrompt},
+    secret::Secret,
     secrets::Cipher,
     settings::{self, NewSetting},
     testing::database,

@@ -1,8 +1,9 @@
 use super::*;
 use crate::{
     Document, ProviderName, Secret, Timestamp,
-    config::{EncryptionKey, KeyRing},
+    config::EncryptionKey,
     limits::{Limit, Take},
+    secret::KeyRing,
     settings::{self, NewSetting, ServiceName, Setting},
     testing::database,
     users::{self, NewUser, Role},

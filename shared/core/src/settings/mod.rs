@@ -17,7 +17,6 @@ pub(crate) use store::{active_providers_of, active_providers_query};
 
 use crate::{
     audit::{self, Action, Entry},
-    config::Secret,
     db::{Db, DbError, Statement},
     deployments,
     documents::Document,
@@ -25,6 +24,7 @@ use crate::{
     instant::Timestamp,
     model_lists,
     provider_name::ProviderName,
+    secret::Secret,
     secrets::Cipher,
 };
 

@@ -5,10 +5,10 @@ use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
 use super::{Setting, SettingError, store};
 use crate::{
     audit::{self, Action},
-    config::Secret,
     db::Db,
     documents::Document,
     instant::Timestamp,
+    secret::Secret,
     secrets::{Cipher, random_bytes},
     webhooks::SECRET_PREFIX,
 };

@@ -3,12 +3,12 @@
 use super::{Invitation, Profile, Role, User, UserError, UserStatus, normalize_email, store};
 use crate::{
     audit::{self, Action},
-    config::Secret,
     db::Db,
     documents::Document,
     ids,
     instant::Timestamp,
     limits::{self, LimitError, Take},
+    secret::Secret,
     secrets::{Cipher, digest, random_bytes},
 };
 

@@ -19,7 +19,7 @@ pub use store::{UserFilter, UserListed, any_exists, find, insert, list, replace}
 
 use crate::{
     audit::{self, Action},
-    db::{Db, DbError},
+    db::{Db, DbError, Statement},
     documents::Document,
     ids,
     instant::Timestamp,
@@ -246,9 +246,8 @@ pub async fn activate(
     guess: &Take,
     now: Timestamp,
 ) -> Result<User, UserError> {
-    let find = vec![store::by_invitation(&digest(token.reveal()))];
-    let found = limits::write(db, std::slice::from_ref(guess), find, now).await?;
-    let found = Document::<User>::first(&found[0])?.ok_or(UserError::InvalidInvitation)?;
+    let find = store::by_invitation(&digest(token.reveal()));
+    let found = guessed(db, guess, find, now).await?.ok_or(UserError::InvalidInvitation)?;
     let is_open = found.data.invitation.as_ref().is_some_and(|invitation| invitation.expires_at > now);
     if !is_open || found.data.status == UserStatus::Inactive {
         return Err(UserError::InvalidInvitation);
@@ -269,6 +268,12 @@ pub async fn activate(
         Err(DbError::Guard) => Err(UserError::InvalidInvitation),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The account that a token leads to, the attempt being counted.
+async fn guessed(db: &Db, guess: &Take, find: Statement, now: Timestamp) -> Result<Option<Document<User>>, UserError> {
+    let found = limits::write(db, std::slice::from_ref(guess), vec![find], now).await?;
+    Ok(Document::first(&found[0])?)
 }
 
 /// Ends every session of this account: tokens issued so far are refused from now on.

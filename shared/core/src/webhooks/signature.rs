@@ -8,7 +8,7 @@ use base64::{
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::{config::Secret, instant::Timestamp};
+use crate::{instant::Timestamp, secret::Secret};
 
 /// What the secret of a destination begins with; base64 of the key follows.
 pub(crate) const SECRET_PREFIX: &str = "whsec_";

@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
-    config::{EncryptionKey, Secret},
+    config::EncryptionKey,
+    secret::Secret,
     settings::{NewSetting, SettingEdit, SettingType},
     testing::database,
 };
