@@ -20,7 +20,8 @@ use crate::wire::AuditEntryResponse;
 const PORTION: u32 = 500;
 /// Entries of one answer.
 const MOST_ENTRIES: usize = 5_000;
-/// Bytes of one answer. A function answers six megabytes at most, and this travels as base64, which takes a third more.
+/// Bytes of one answer. A function answers six megabytes at most, and this travels within JSON, where each of its many quotation
+/// marks takes two.
 const MOST_BYTES: usize = 4 << 20;
 
 /// How far an export has come.
