@@ -126,7 +126,7 @@ async fn preview_prompt(
     responses((status = 200, body = Data<PromptResponse>), (status = 404, body = ErrorEnvelope))
 )]
 async fn get_prompt(State(app): State<App>, Path(path): Path<UuidPath>) -> ApiResult<Data<PromptResponse>> {
-    let prompt = prompts::find(&app.db, &path.id).await?.ok_or(PromptError::NotFound)?;
+    let prompt = prompts::find_text(&app.db, &path.id).await?.ok_or(PromptError::NotFound)?;
     Ok(Data { data: prompt.into() })
 }
 

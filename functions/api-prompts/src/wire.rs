@@ -1,14 +1,14 @@
 //! Bodies and queries of `/api/v1/prompts`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Value, value::RawValue};
 use shared_core::{
     Document, Timestamp,
     calibration::{Adjustment, Task},
-    prompts::{NewPrompt, Prompt, PromptEdit, PromptOptions, PromptOrder, PromptVersion},
+    prompts::{
+        NewPrompt, Prompt, PromptEdit, PromptOptions, PromptOrder, PromptOutline, PromptText, PromptVersion,
+        VersionOutline,
+    },
     schemas::Schema,
 };
 use shared_http::{DirectionParam, Issue, Part, RequestBody, RequestQuery};
@@ -187,9 +187,11 @@ pub(crate) struct PatternPath {
 #[schema(as = Prompt)]
 pub(crate) struct PromptResponse {
     id: String,
-    name: String,
+    #[schema(value_type = String)]
+    name: Box<RawValue>,
     /// Mustache template text.
-    prompt: String,
+    #[schema(value_type = String)]
+    prompt: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     json_schema_response: Option<Box<RawValue>>,
@@ -199,75 +201,37 @@ pub(crate) struct PromptResponse {
     #[schema(minimum = 1)]
     current_version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<PromptOptions>,
+    #[schema(value_type = Option<PromptOptions>)]
+    options: Option<Box<RawValue>>,
     /// All versions, oldest first.
-    #[schema(min_items = 1)]
-    versions: Vec<VersionResponse>,
+    #[schema(value_type = Vec<PromptVersion>, min_items = 1)]
+    versions: Box<RawValue>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
-/// An immutable snapshot of a prompt.
-#[derive(Serialize, ToSchema)]
-#[schema(as = PromptVersion)]
-struct VersionResponse {
-    /// 1-based number.
-    #[schema(minimum = 1)]
-    version: u32,
-    /// Name at that time.
-    name: String,
-    /// Mustache template.
-    prompt: String,
-    /// Schema that answers must satisfy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<HashMap<String, Value>>)]
-    json_schema_response: Option<Box<RawValue>>,
-    /// Schema that input must satisfy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<HashMap<String, Value>>)]
-    json_schema_input: Option<Box<RawValue>>,
-    /// What runs ask for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    options: Option<PromptOptions>,
-    /// When this version was made.
-    created_at: Timestamp,
-}
-
-impl<S: Serialize> From<Document<Prompt<S>>> for PromptResponse {
-    fn from(found: Document<Prompt<S>>) -> Self {
+impl From<Document<PromptText>> for PromptResponse {
+    fn from(found: Document<PromptText>) -> Self {
         let prompt = found.data;
         Self {
             id: found.id,
             name: prompt.name,
             prompt: prompt.prompt,
-            json_schema_response: text(prompt.json_schema_response),
-            json_schema_input: text(prompt.json_schema_input),
+            json_schema_response: prompt.json_schema_response,
+            json_schema_input: prompt.json_schema_input,
             current_version: prompt.current_version,
             options: prompt.options,
-            versions: prompt.versions.into_iter().map(Into::into).collect(),
+            versions: prompt.versions,
             created_at: found.created_at,
             updated_at: found.updated_at,
         }
     }
 }
 
-impl<S: Serialize> From<PromptVersion<S>> for VersionResponse {
-    fn from(version: PromptVersion<S>) -> Self {
-        Self {
-            version: version.version,
-            name: version.name,
-            prompt: version.prompt,
-            json_schema_response: text(version.json_schema_response),
-            json_schema_input: text(version.json_schema_input),
-            options: version.options,
-            created_at: version.created_at,
-        }
+impl From<Document<Prompt>> for PromptResponse {
+    fn from(saved: Document<Prompt>) -> Self {
+        saved.map(|prompt| PromptText::from(&prompt)).into()
     }
-}
-
-/// A schema as JSON text, which one that was read as text is already.
-fn text<S: Serialize>(schema: Option<S>) -> Option<Box<RawValue>> {
-    schema.map(|schema| to_raw_value(&schema).expect("schemas have text keys and no failing members"))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -294,9 +258,9 @@ struct VersionChoice {
     name: String,
 }
 
-impl<S> From<Document<Prompt<S>>> for PromptChoice {
-    fn from(found: Document<Prompt<S>>) -> Self {
-        let choice = |version: PromptVersion<S>| VersionChoice {
+impl From<Document<PromptOutline>> for PromptChoice {
+    fn from(found: Document<PromptOutline>) -> Self {
+        let choice = |version: VersionOutline| VersionChoice {
             version: version.version,
             date: version.created_at,
             name: version.name,

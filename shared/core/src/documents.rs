@@ -27,6 +27,14 @@ pub struct Document<T> {
     pub updated_at: Timestamp,
 }
 
+impl<T> Document<T> {
+    /// The same document with its data converted.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Document<U> {
+        let Self { id, data, revision, created_at, updated_at } = self;
+        Document { id, data: convert(data), revision, created_at, updated_at }
+    }
+}
+
 /// The columns of a document, for statements of one's own.
 pub const COLUMNS: &str = "id, data, revision, created_at, updated_at";
 
@@ -112,8 +120,10 @@ impl Collection {
         let Filter { condition, mut params } = filter;
         let count = format!("SELECT count(*) AS n FROM {table} WHERE {condition}");
         let (limit, offset) = (params.len() + 1, params.len() + 2);
-        let select =
-            format!("SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY {order} LIMIT ?{limit} OFFSET ?{offset}");
+        let select = format!(
+            "SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY {order} LIMIT +?{limit} OFFSET ?{offset}"
+        );
+        // The plus sign: SQLite plans a statement anew for each value of a bare parameter behind LIMIT.
         let counting = Statement::new(count, params.clone());
         params.extend(params![request.limit, request.offset()]);
         let answers = db.read_many(vec![counting, Statement::new(select, params)]).await?;

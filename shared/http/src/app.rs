@@ -1,5 +1,7 @@
 //! What every API function holds while it lives.
 
+use std::sync::Arc;
+
 use shared_core::{
     Db,
     config::{DatabaseConfig, Env, LimitConfig, SessionConfig},
@@ -36,7 +38,7 @@ pub struct App {
     /// The store.
     pub db: Db,
     /// Session tokens.
-    pub sessions: Sessions,
+    pub sessions: Arc<Sessions>,
     /// How often callers may do what costs something.
     pub limits: LimitConfig,
     /// How many proxies of one's own stand in front of the gateway.
@@ -48,7 +50,7 @@ impl App {
     pub fn new(config: &ApiConfig) -> Self {
         Self {
             db: migrations::current_database(&config.database),
-            sessions: Sessions::new(&config.session),
+            sessions: Arc::new(Sessions::new(&config.session)),
             limits: config.limits,
             trusted_proxies: config.trusted_proxies,
         }

@@ -24,12 +24,12 @@ pub struct Claims {
 }
 
 /// Issues and checks session tokens.
-#[derive(Clone)]
 pub struct Sessions {
     /// Of the key that signs.
     encoding: EncodingKey,
     /// Of every key that is accepted, the one that signs first.
     decoding: Vec<DecodingKey>,
+    validation: Validation,
     max_age_seconds: i64,
 }
 
@@ -43,9 +43,14 @@ impl Sessions {
     /// Tokens signed with the first of the configured keys.
     pub fn new(config: &SessionConfig) -> Self {
         hs256::install();
+        let mut validation = Validation::new(ALGORITHM);
+        // `verify` checks it, against the moment that it is given.
+        validation.validate_exp = false;
+        validation.set_required_spec_claims(&["exp", "sub"]);
         Self {
             encoding: EncodingKey::from_secret(config.keys.first().reveal().as_bytes()),
             decoding: config.keys.iter().map(|key| DecodingKey::from_secret(key.reveal().as_bytes())).collect(),
+            validation,
             max_age_seconds: i64::from(config.max_age_days) * SECONDS_PER_DAY,
         }
     }
@@ -62,11 +67,7 @@ impl Sessions {
     /// What a token says, if it is ours, not expired and not from the future. Tokens do not name their key: while one is
     /// being replaced, checking a second signature costs some microseconds.
     pub fn verify(&self, token: &str, now: Timestamp) -> Option<Claims> {
-        let mut validation = Validation::new(ALGORITHM);
-        // Checked below against the given moment.
-        validation.validate_exp = false;
-        validation.set_required_spec_claims(&["exp", "sub"]);
-        let mut decoded = self.decoding.iter().map(|key| decode::<Claims>(token, key, &validation));
+        let mut decoded = self.decoding.iter().map(|key| decode::<Claims>(token, key, &self.validation));
         let claims = decoded.find_map(Result::ok)?.claims;
         let now = now.unix_seconds();
         (claims.exp > now && claims.iat <= now + CLOCK_SKEW_SECONDS).then_some(claims)

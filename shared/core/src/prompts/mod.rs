@@ -3,15 +3,17 @@
 mod compile;
 mod edit;
 mod store;
+mod text;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 pub use compile::{CompileError, InputCheck, check_input, compile, compile_text};
 pub use edit::{NewPrompt, PromptEdit};
 pub(crate) use store::query;
-pub use store::{PromptOrder, any_exists, find, list, list_choices, list_newest, search_by_name};
+pub use store::{PromptOrder, any_exists, find, find_text, list, list_choices, list_newest, search_by_name};
+pub use text::{PromptOutline, PromptText, VersionOutline};
 
 use crate::{
     audit::{self, Action},
@@ -33,33 +35,33 @@ pub struct PromptOptions {
     pub web_search: Option<bool>,
 }
 
-/// A stored prompt; the top level mirrors the current version. Its schemas are read as `S`: as values by who looks into
-/// them, as text by who hands them on, and not at all by who needs none.
+/// A stored prompt; the top level mirrors the current version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Prompt<S = Value> {
+pub struct Prompt {
     /// Unique among present names.
     pub name: String,
     /// Mustache template.
     pub prompt: String,
     /// Schema that answers must satisfy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema_response: Option<S>,
+    pub json_schema_response: Option<Value>,
     /// Schema that input must satisfy; with one, the text is compiled as a template.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema_input: Option<S>,
+    pub json_schema_input: Option<Value>,
     /// Number of the newest version.
     pub current_version: u32,
     /// What runs ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<PromptOptions>,
     /// All versions, oldest first.
-    pub versions: Vec<PromptVersion<S>>,
+    pub versions: Vec<PromptVersion>,
 }
 
 /// An immutable snapshot of a prompt.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PromptVersion<S = Value> {
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PromptVersion {
     /// 1-based number.
+    #[schema(minimum = 1)]
     pub version: u32,
     /// Name at that time.
     pub name: String,
@@ -67,19 +69,18 @@ pub struct PromptVersion<S = Value> {
     pub prompt: String,
     /// Schema that answers must satisfy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema_response: Option<S>,
+    #[schema(value_type = Option<HashMap<String, Value>>)]
+    pub json_schema_response: Option<Value>,
     /// Schema that input must satisfy.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub json_schema_input: Option<S>,
+    #[schema(value_type = Option<HashMap<String, Value>>)]
+    pub json_schema_input: Option<Value>,
     /// What runs ask for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<PromptOptions>,
     /// When this version was made.
     pub created_at: Timestamp,
 }
-
-/// A prompt whose schemas are still the text that was stored.
-pub type PromptAsStored = Prompt<Box<RawValue>>;
 
 impl PromptVersion {
     /// Whether executions must carry a file.

@@ -1,8 +1,6 @@
 //! All SQL of prompts.
 
-use serde::de::IgnoredAny;
-
-use super::{Prompt, PromptAsStored};
+use super::{Prompt, PromptOutline, PromptText};
 use crate::{
     db::{Db, DbError, Statement},
     documents::{Collection, Document, Filter, ordering},
@@ -41,6 +39,11 @@ pub async fn find(db: &Db, id: &str) -> Result<Option<Document<Prompt>>, DbError
     PROMPTS.find(db, id).await
 }
 
+/// The same, to be handed on.
+pub async fn find_text(db: &Db, id: &str) -> Result<Option<Document<PromptText>>, DbError> {
+    PROMPTS.find(db, id).await
+}
+
 /// One page of the prompts whose name or text contains `search`.
 pub async fn list(
     db: &Db,
@@ -48,7 +51,7 @@ pub async fn list(
     order: PromptOrder,
     direction: Direction,
     page: PageRequest,
-) -> Result<Page<Document<PromptAsStored>>, DbError> {
+) -> Result<Page<Document<PromptText>>, DbError> {
     let column = match order {
         PromptOrder::Name => "name",
         PromptOrder::Created => "created_at",
@@ -68,20 +71,20 @@ fn containing(search: &str) -> Filter {
 }
 
 /// All prompts whose name contains `pattern`, newest first.
-pub async fn search_by_name(db: &Db, pattern: &str) -> Result<Vec<Document<PromptAsStored>>, DbError> {
+pub async fn search_by_name(db: &Db, pattern: &str) -> Result<Vec<Document<PromptText>>, DbError> {
     let filter = Filter { condition: "instr(lower(name), lower(?1)) > 0", params: params![pattern] };
     PROMPTS.list(db, filter, NEWEST_FIRST).await
 }
 
 /// The newest prompts.
-pub async fn list_newest(db: &Db, limit: u32) -> Result<Vec<Document<PromptAsStored>>, DbError> {
+pub async fn list_newest(db: &Db, limit: u32) -> Result<Vec<Document<PromptText>>, DbError> {
     let filter = Filter { condition: "true", params: params![] };
     let page = PageRequest { page: 1, limit };
     Ok(PROMPTS.page(db, filter, NEWEST_FIRST, page).await?.data)
 }
 
 /// All prompts, newest first, for drop-downs.
-pub async fn list_choices(db: &Db) -> Result<Vec<Document<Prompt<IgnoredAny>>>, DbError> {
+pub async fn list_choices(db: &Db) -> Result<Vec<Document<PromptOutline>>, DbError> {
     PROMPTS.list(db, Filter { condition: "true", params: params![] }, NEWEST_FIRST).await
 }
 

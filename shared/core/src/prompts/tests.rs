@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use super::*;
 use crate::{
@@ -93,7 +93,8 @@ async fn search_is_literal_and_folds_ascii_only() {
     let names = async |search: &str| {
         let page = PageRequest { page: 1, limit: 10 };
         let found = list(&db, search, PromptOrder::Name, Direction::Ascending, page).await.unwrap();
-        found.data.into_iter().map(|prompt| prompt.data.name).collect::<Vec<_>>()
+        let name = |text: &RawValue| serde_json::from_str::<String>(text.get()).unwrap();
+        found.data.iter().map(|prompt| name(&prompt.data.name)).collect::<Vec<_>>()
     };
     assert_eq!(names("100%").await, ["100% sure"]);
     assert_eq!(names("APPLES").await, ["100 apples"]);
