@@ -153,7 +153,7 @@ async fn read(db: &Db, place: Place, after: &str) -> Result<Vec<Encrypted>, DbEr
     let members = members.join(", ");
     let sql = format!(
         "SELECT id, revision, json_array({members}) AS stored FROM {}
-        WHERE id > ?1 AND COALESCE({members}, NULL) IS NOT NULL ORDER BY id LIMIT ?2",
+        WHERE id > ?1 AND COALESCE({members}, NULL) IS NOT NULL ORDER BY id LIMIT +?2",
         place.table
     );
     db.read(sql, params![after, PORTION]).await?.rows.iter().map(Encrypted::of).collect()

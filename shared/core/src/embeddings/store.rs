@@ -110,7 +110,7 @@ pub(super) async fn find_part(db: &Db, job_id: &str, part: u32) -> Result<Option
 /// go together.
 pub(super) async fn delete_expired_results(db: &Db, limit: u32, now: Timestamp) -> Result<u64, DbError> {
     let sql = "DELETE FROM embedding_results WHERE job_id IN (
-            SELECT job_id FROM embedding_results WHERE part = 0 AND expires_at <= ?1 ORDER BY expires_at, job_id LIMIT ?2)
+            SELECT job_id FROM embedding_results WHERE part = 0 AND expires_at <= ?1 ORDER BY expires_at, job_id LIMIT +?2)
         RETURNING part";
     let deleted = db.write(vec![Statement::new(sql, params![now, limit])]).await?.remove(0);
     let mut jobs = 0;

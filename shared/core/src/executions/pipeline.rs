@@ -219,19 +219,19 @@ pub async fn recover(
         "UPDATE executions SET status = 'pending', dispatched_at = NULL, lease_until = NULL, started_at = NULL,
             last_error = 'the worker went silent', next_attempt_at = NULL, updated_at = ?1
         WHERE id IN (SELECT id FROM executions INDEXED BY executions_leases
-            WHERE status = 'running' AND lease_until < ?1 AND attempt < ?2 LIMIT ?3)
+            WHERE status = 'running' AND lease_until < ?1 AND attempt < ?2 LIMIT +?3)
         RETURNING id";
     let give_up = "UPDATE executions SET status = 'failed', dispatched_at = NULL, lease_until = NULL,
             completed_at = ?1, updated_at = ?1, data = json_set(data, '$.error_message',
                 'Execution interrupted: its worker stopped, and no attempts are left')
         WHERE id IN (SELECT id FROM executions INDEXED BY executions_leases
-            WHERE status = 'running' AND lease_until < ?1 AND attempt >= ?2 LIMIT ?3)
+            WHERE status = 'running' AND lease_until < ?1 AND attempt >= ?2 LIMIT +?3)
         RETURNING id";
     let release =
-        format!("UPDATE executions SET dispatched_at = NULL, lease_until = NULL WHERE id IN ({ABANDONED} LIMIT ?2)");
+        format!("UPDATE executions SET dispatched_at = NULL, lease_until = NULL WHERE id IN ({ABANDONED} LIMIT +?2)");
     let renew = "UPDATE executions SET dispatched_at = ?1
         WHERE id IN (SELECT id FROM executions INDEXED BY executions_occupying
-            WHERE dispatched_at < ?2 AND status = 'pending' LIMIT ?3)
+            WHERE dispatched_at < ?2 AND status = 'pending' LIMIT +?3)
         RETURNING id";
     let answers = db
         .write(vec![

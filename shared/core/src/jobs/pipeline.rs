@@ -33,7 +33,7 @@ const DUE: &str = "type = ?1 AND status IN ('pending', 'retrying') AND announced
 pub async fn announce(db: &Db, kind: &str, limit: u32, now: Timestamp) -> Result<Vec<String>, DbError> {
     let sql = format!(
         "UPDATE jobs SET announced_at = ?2 WHERE id IN
-            (SELECT id FROM jobs WHERE {DUE} ORDER BY COALESCE(next_retry_at, scheduled_at), id LIMIT ?3)
+            (SELECT id FROM jobs WHERE {DUE} ORDER BY COALESCE(next_retry_at, scheduled_at), id LIMIT +?3)
         RETURNING id"
     );
     ids(&db.write(vec![Statement::new(sql, params![kind, now, limit])]).await?.remove(0).rows)
@@ -232,17 +232,17 @@ pub async fn recover(db: &Db, announced_before: Timestamp, limit: u32, now: Time
     let requeue = "UPDATE jobs SET status = 'retrying', next_retry_at = ?1, announced_at = NULL, lease_until = NULL,
             revision = revision + 1, updated_at = ?1, data = json_set(data, '$.error', 'The worker went silent')
         WHERE id IN (SELECT id FROM jobs WHERE status = 'running' AND lease_until < ?1
-            AND attempts < json_extract(data, '$.maxAttempts') LIMIT ?2)
+            AND attempts < json_extract(data, '$.maxAttempts') LIMIT +?2)
         RETURNING id";
     let give_up = "UPDATE jobs SET status = 'failed', completed_at = ?1, next_retry_at = NULL, lease_until = NULL,
             revision = revision + 1, updated_at = ?1,
             data = json_set(data, '$.error', 'Interrupted: the worker stopped, and no attempts are left')
         WHERE id IN (SELECT id FROM jobs WHERE status = 'running' AND lease_until < ?1
-            AND attempts >= json_extract(data, '$.maxAttempts') LIMIT ?2)
+            AND attempts >= json_extract(data, '$.maxAttempts') LIMIT +?2)
         RETURNING id";
     // A claim takes the announcement away, so only waiting jobs have one.
     let renew = "UPDATE jobs SET announced_at = NULL
-        WHERE id IN (SELECT id FROM jobs WHERE announced_at < ?1 LIMIT ?2)
+        WHERE id IN (SELECT id FROM jobs WHERE announced_at < ?1 LIMIT +?2)
         RETURNING id";
     let answers = db
         .write(vec![

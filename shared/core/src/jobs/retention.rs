@@ -10,7 +10,7 @@ use crate::{
 pub async fn delete_ended(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
     let sql = "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs
         WHERE completed_at < ?1 AND +status IN ('completed', 'failed', 'terminated')
-        ORDER BY completed_at, id LIMIT ?2)";
+        ORDER BY completed_at, id LIMIT +?2)";
     let answers = db.write(vec![Statement::new(sql, params![before, limit])]).await?;
     Ok(answers.first().map_or(0, |answer| answer.affected))
 }

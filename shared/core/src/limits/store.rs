@@ -28,7 +28,7 @@ pub(super) async fn full_at(db: &Db, buckets: impl Iterator<Item = &str>) -> Res
 
 /// Deletes the rows of at most `most` buckets that are full; tells how many there were.
 pub async fn forget_full(db: &Db, most: u32, now: Timestamp) -> Result<u64, DbError> {
-    let sql = "DELETE FROM limits WHERE bucket IN (SELECT bucket FROM limits WHERE full_at <= ?1 LIMIT ?2)";
+    let sql = "DELETE FROM limits WHERE bucket IN (SELECT bucket FROM limits WHERE full_at <= ?1 LIMIT +?2)";
     let answers = db.write(vec![Statement::new(sql, params![nanos(now), most])]).await?;
     Ok(answers.first().map_or(0, |answer: &Rows| answer.affected))
 }

@@ -160,7 +160,7 @@ pub struct RunItem {
 /// Up to `limit` items of a group, newest first. Contents are read only when somebody looks at them.
 pub async fn list_run_items(db: &Db, group_id: &str, with_content: bool, limit: u32) -> Result<Vec<RunItem>, DbError> {
     let sql = "SELECT id, revision, name, CASE WHEN ?2 THEN content END AS content FROM test_data_items
-        WHERE group_id = ?1 ORDER BY created_at DESC, position DESC, id DESC LIMIT ?3";
+        WHERE group_id = ?1 ORDER BY created_at DESC, position DESC, id DESC LIMIT +?3";
     let rows = db.read(sql, params![group_id, with_content, limit]).await?.rows;
     let item = |row: &crate::db::Row| {
         Ok(RunItem {

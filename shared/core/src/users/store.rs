@@ -146,7 +146,7 @@ fn page_of(filter: &UserFilter, condition: &str, mut params: Vec<Value>, page: P
     params.extend(params![page.limit, page.offset()]);
     let sql = format!(
         "SELECT {COLUMNS}, last_login FROM users WHERE {condition}
-        ORDER BY {names_first}created_at DESC, id DESC LIMIT ?{limit} OFFSET ?{offset}"
+        ORDER BY {names_first}created_at DESC, id DESC LIMIT +?{limit} OFFSET ?{offset}"
     );
     Statement::new(sql, params)
 }
