@@ -307,7 +307,7 @@ impl Walk<'_> {
     /// Every combination of filters, in every order.
     async fn execution_lists(&mut self, prompt: &str) {
         let choices: [&[&str]; 4] = [
-            &["", "&status=completed", "&status=pending"],
+            &["", "&status=completed", "&status=failed", "&status=pending"],
             &["", "&provider=ollama"],
             &["", &format!("&promptId={prompt}")],
             &["", "&starred=true", "&starred=false"],
