@@ -56,6 +56,8 @@ const EXCEPTIONS: &[Exception] = &[
     // Deleting a destination looks for it in every deployment.
     exception("UPDATE deployments SET revision = revision + 1", "SCAN deployments"),
     exception("UPDATE deployment_embeddings SET revision = revision + 1", "SCAN deployment_embeddings"),
+    // Pages of the audit log that are read from its end are turned round.
+    exception(") AS entry LEFT JOIN users", SORTS),
     // Maintenance compares the counters of one prompt with its executions, read from an index alone.
     exception("FROM execution_counts WHERE prompt_id = ?1", SORTS),
     exception("FROM executions WHERE prompt_id IS ?2", SORTS),
