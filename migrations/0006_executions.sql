@@ -69,39 +69,45 @@ CREATE INDEX executions_starred_prompt_completed ON executions (starred, prompt_
 CREATE INDEX executions_failed_provider_completed ON executions (status, provider, completed_at, seq, starred) WHERE status = 'failed';
 CREATE INDEX executions_failed_prompt_completed ON executions (status, prompt_id, completed_at, seq, provider, starred) WHERE status = 'failed';
 
--- How many executions there are by everything a list can be filtered by; any total is the sum of few rows.
+-- How many executions there are by everything a list can be filtered by; any total is the sum of few rows. Also by the
+-- month of creation (`2026-01`), so that they can be held against the executions month by month.
 CREATE TABLE execution_counts (
     prompt_id TEXT NOT NULL,
+    period TEXT NOT NULL,
     provider TEXT NOT NULL,
     status TEXT NOT NULL,
     starred INTEGER NOT NULL,
     n INTEGER NOT NULL,
-    PRIMARY KEY (prompt_id, provider, status, starred)
+    PRIMARY KEY (prompt_id, period, provider, status, starred)
 );
 
 CREATE TRIGGER executions_counted_in AFTER INSERT ON executions
 BEGIN
-    INSERT INTO execution_counts (prompt_id, provider, status, starred, n)
-    VALUES (COALESCE(NEW.prompt_id, ''), NEW.provider, NEW.status, NEW.starred, 1)
-    ON CONFLICT (prompt_id, provider, status, starred) DO UPDATE SET n = n + 1;
+    INSERT INTO execution_counts (prompt_id, period, provider, status, starred, n)
+    VALUES (
+        COALESCE(NEW.prompt_id, ''), substr(NEW.created_at, 1, 7), NEW.provider, NEW.status, NEW.starred, 1
+    )
+    ON CONFLICT (prompt_id, period, provider, status, starred) DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER executions_counted_over AFTER UPDATE OF status, starred ON executions
 WHEN OLD.status IS NOT NEW.status OR OLD.starred IS NOT NEW.starred
 BEGIN
     UPDATE execution_counts SET n = n - 1
-    WHERE prompt_id = COALESCE(OLD.prompt_id, '') AND provider = OLD.provider
-        AND status = OLD.status AND starred = OLD.starred;
-    INSERT INTO execution_counts (prompt_id, provider, status, starred, n)
-    VALUES (COALESCE(NEW.prompt_id, ''), NEW.provider, NEW.status, NEW.starred, 1)
-    ON CONFLICT (prompt_id, provider, status, starred) DO UPDATE SET n = n + 1;
+    WHERE prompt_id = COALESCE(OLD.prompt_id, '') AND period = substr(OLD.created_at, 1, 7)
+        AND provider = OLD.provider AND status = OLD.status AND starred = OLD.starred;
+    INSERT INTO execution_counts (prompt_id, period, provider, status, starred, n)
+    VALUES (
+        COALESCE(NEW.prompt_id, ''), substr(NEW.created_at, 1, 7), NEW.provider, NEW.status, NEW.starred, 1
+    )
+    ON CONFLICT (prompt_id, period, provider, status, starred) DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER executions_counted_out AFTER DELETE ON executions
 BEGIN
     UPDATE execution_counts SET n = n - 1
-    WHERE prompt_id = COALESCE(OLD.prompt_id, '') AND provider = OLD.provider
-        AND status = OLD.status AND starred = OLD.starred;
+    WHERE prompt_id = COALESCE(OLD.prompt_id, '') AND period = substr(OLD.created_at, 1, 7)
+        AND provider = OLD.provider AND status = OLD.status AND starred = OLD.starred;
 END;
 
 -- The same without the prompt: few rows, however many prompts there are. They follow what they sum up.

@@ -9,7 +9,7 @@ use shared_core::{
     Db, ProviderName, Timestamp,
     db::Statement,
     executions::{self, ModelAnswer, Outcome, ProviderCall, pipeline},
-    ids, params, usage,
+    ids, jobs, params, usage,
 };
 
 use super::{Figures, seed::a_prompt};
@@ -219,12 +219,22 @@ impl Bench<'_> {
     async fn maintenance(&self, figures: &mut Figures) -> Result<()> {
         let (db, now) = (self.db, Timestamp::now());
         let day = usage::day_from(db, "").await?.context("no usage")?;
+        let of_prompt = executions::COUNTERS.first(db).await?.context("no executions")?;
+        let of_day = jobs::COUNTERS.first(db).await?.context("no jobs")?;
+        // The first month and the first day may have begun in the middle.
+        let of_prompt = executions::COUNTERS.after(db, &of_prompt).await?.context("one month alone")?;
+        let of_day = jobs::COUNTERS.after(db, &of_day).await?.context("one day alone")?;
         for _ in 0..self.samples {
             let recover = async || Ok(pipeline::recover(db, 4, now.plus_seconds(-60), 500, now).await?);
             figures.time("maintenance: stuck executions", recover).await?;
-            let counters = async || Ok(executions::count_differences(db, &a_prompt()).await?);
-            figures.time("maintenance: counters of a prompt", counters).await?;
-            figures.time("maintenance: total", async || Ok(executions::total_agrees(db).await?)).await?;
+            let next = async || Ok(executions::COUNTERS.after(db, &of_prompt).await?);
+            figures.time("maintenance: next month of a prompt", next).await?;
+            let counters = async || Ok(executions::COUNTERS.differences(db, &of_prompt).await?);
+            figures.time("maintenance: counters of a prompt's month", counters).await?;
+            let totals = async || Ok(executions::total_differences(db).await?);
+            figures.time("maintenance: totals", totals).await?;
+            let counters = async || Ok(jobs::COUNTERS.differences(db, &of_day).await?);
+            figures.time("maintenance: counters of a day's jobs", counters).await?;
             let sums = async || Ok(usage::usage_differences(db, &day).await?);
             figures.time("maintenance: usage of a day", sums).await?;
         }
