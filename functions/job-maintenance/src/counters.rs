@@ -14,9 +14,9 @@ use crate::Maintenance;
 
 /// Cursor over the days; holds what comes right after the one that was looked at last.
 const DAYS: &str = "usage";
-/// A round ends after so many portions that are in order...
+/// After so many portions that are in order a round has seen enough.
 const ENOUGH: usize = 5;
-/// ... and after so many of any kind.
+/// How many portions one round looks at, whatever it finds.
 const MOST: usize = 50;
 /// How many differences one line of the log names.
 const MOST_NAMED: usize = 20;
