@@ -40,31 +40,35 @@ CREATE INDEX jobs_waiting ON jobs (type, scheduled_at, id) WHERE status = 'pendi
 CREATE INDEX jobs_due ON jobs (type, next_retry_at, id) WHERE status = 'retrying';
 CREATE INDEX jobs_leases ON jobs (lease_until) WHERE status = 'running';
 
--- How many jobs there are by everything a list can be filtered by.
+-- How many jobs there are by everything a list can be filtered by, and by the day of creation (`2026-01-31`), so that
+-- they can be held against the jobs day by day.
 CREATE TABLE job_counts (
     type TEXT NOT NULL,
+    period TEXT NOT NULL,
     status TEXT NOT NULL,
     n INTEGER NOT NULL,
-    PRIMARY KEY (type, status)
+    PRIMARY KEY (type, period, status)
 );
 
 CREATE TRIGGER jobs_counted_in AFTER INSERT ON jobs
 BEGIN
-    INSERT INTO job_counts (type, status, n) VALUES (NEW.type, NEW.status, 1)
-    ON CONFLICT (type, status) DO UPDATE SET n = n + 1;
+    INSERT INTO job_counts (type, period, status, n) VALUES (NEW.type, substr(NEW.created_at, 1, 10), NEW.status, 1)
+    ON CONFLICT (type, period, status) DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER jobs_counted_over AFTER UPDATE OF status ON jobs
 WHEN OLD.status IS NOT NEW.status
 BEGIN
-    UPDATE job_counts SET n = n - 1 WHERE type = OLD.type AND status = OLD.status;
-    INSERT INTO job_counts (type, status, n) VALUES (NEW.type, NEW.status, 1)
-    ON CONFLICT (type, status) DO UPDATE SET n = n + 1;
+    UPDATE job_counts SET n = n - 1
+    WHERE type = OLD.type AND period = substr(OLD.created_at, 1, 10) AND status = OLD.status;
+    INSERT INTO job_counts (type, period, status, n) VALUES (NEW.type, substr(NEW.created_at, 1, 10), NEW.status, 1)
+    ON CONFLICT (type, period, status) DO UPDATE SET n = n + 1;
 END;
 
 CREATE TRIGGER jobs_counted_out AFTER DELETE ON jobs
 BEGIN
-    UPDATE job_counts SET n = n - 1 WHERE type = OLD.type AND status = OLD.status;
+    UPDATE job_counts SET n = n - 1
+    WHERE type = OLD.type AND period = substr(OLD.created_at, 1, 10) AND status = OLD.status;
 END;
 
 -- However an execution ends, each destination that it names gets one delivery: the job is written in the very statement

@@ -3,40 +3,81 @@
 
 use std::fmt::Display;
 
-use shared_core::{cursors, db::DbError, executions, usage};
+use shared_core::{
+    counters::{Counters, Portion},
+    cursors,
+    db::DbError,
+    executions, jobs, usage,
+};
 
 use crate::Maintenance;
 
-/// Cursor over the prompts; holds the one that was looked at last.
-const PROMPTS: &str = "execution-counts";
 /// Cursor over the days; holds what comes right after the one that was looked at last.
 const DAYS: &str = "usage";
-/// How many prompts one round looks at while the total does not agree.
-const MOST_PROMPTS: usize = 50;
+/// After so many portions that are in order a round has seen enough.
+const ENOUGH: usize = 5;
+/// How many portions one round looks at, whatever it finds.
+const MOST: usize = 50;
 /// How many differences one line of the log names.
 const MOST_NAMED: usize = 20;
 
+/// What a round found in counters.
+struct Walk {
+    repaired: usize,
+    /// Whether it has looked at the last portion; the next round begins with the first.
+    is_at_end: bool,
+}
+
 impl Maintenance {
-    /// Looks at the counters of the next prompt, and goes on while the sum of all counters is not the number of
-    /// executions.
+    /// Looks at the next counters of executions, and at the totals where the counters end.
     pub(crate) async fn check_execution_counts(&self) -> Result<usize, DbError> {
-        let (db, mut repaired) = (&self.db, 0);
-        let mut position = cursors::find(db, PROMPTS).await?;
-        for _ in 0..MOST_PROMPTS {
-            let prompt = executions::prompt_after(db, position.as_deref()).await?;
-            cursors::move_to(db, PROMPTS, &prompt).await?;
-            let differences = executions::count_differences(db, &prompt).await?;
+        let Walk { mut repaired, is_at_end } = self.walk(&executions::COUNTERS).await?;
+        if is_at_end {
+            let differences = executions::total_differences(&self.db).await?;
             if !differences.is_empty() {
+                warn("execution_totals", "all prompts", &differences);
+                executions::sum_up_totals(&self.db).await?;
                 repaired += differences.len();
-                warn("execution_counts", &format!("prompt \"{prompt}\""), &differences);
-                executions::recount(db, &prompt).await?;
-            }
-            position = Some(prompt);
-            if executions::total_agrees(db).await? {
-                break;
             }
         }
         Ok(repaired)
+    }
+
+    /// Looks at the next counters of jobs.
+    pub(crate) async fn check_job_counts(&self) -> Result<usize, DbError> {
+        Ok(self.walk(&jobs::COUNTERS).await?.repaired)
+    }
+
+    /// Looks at the next portions of these counters.
+    async fn walk(&self, counters: &Counters) -> Result<Walk, DbError> {
+        let (db, cursor) = (&self.db, counters.table);
+        let (mut repaired, mut in_order) = (0, 0);
+        let position = cursors::find(db, cursor).await?;
+        let mut last = position.as_deref().and_then(Portion::parse);
+        for _ in 0..MOST {
+            let next = match &last {
+                Some(last) => counters.after(db, last).await?,
+                None => counters.first(db).await?,
+            };
+            let Some(portion) = next else {
+                cursors::move_to(db, cursor, "").await?;
+                return Ok(Walk { repaired, is_at_end: true });
+            };
+            db.write(vec![cursors::moved(cursor, &portion.position()), counters.forget_empty(&portion)]).await?;
+            let differences = counters.differences(db, &portion).await?;
+            if differences.is_empty() {
+                in_order += 1;
+            } else {
+                repaired += differences.len();
+                warn(counters.table, &portion.to_string(), &differences);
+                counters.recount(db, &portion).await?;
+            }
+            if in_order == ENOUGH {
+                break;
+            }
+            last = Some(portion);
+        }
+        Ok(Walk { repaired, is_at_end: false })
     }
 
     /// Looks at the sums of the next day.

@@ -59,13 +59,15 @@ pub enum Duty {
     OldAuditEntries,
     /// Counters of executions.
     ExecutionCounts,
+    /// Counters of jobs.
+    JobCounts,
     /// Sums of usage.
     Usage,
 }
 
 impl Duty {
     /// Every duty, the most urgent first.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Executions,
         Self::Jobs,
         Self::Invitations,
@@ -75,6 +77,7 @@ impl Duty {
         Self::OldEmbeddings,
         Self::OldAuditEntries,
         Self::ExecutionCounts,
+        Self::JobCounts,
         Self::Usage,
     ];
 }
@@ -159,6 +162,7 @@ impl Maintenance {
             Duty::OldEmbeddings => report.deleted_embeddings = self.delete_old_embeddings(now).await?,
             Duty::OldAuditEntries => report.deleted_audit_entries = self.delete_old_audit_entries(now).await?,
             Duty::ExecutionCounts => report.repaired += self.check_execution_counts().await?,
+            Duty::JobCounts => report.repaired += self.check_job_counts().await?,
             Duty::Usage => report.repaired += self.check_usage().await?,
         }
         Ok(())

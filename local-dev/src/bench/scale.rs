@@ -128,7 +128,7 @@ async fn measure(
     measured.map(|()| figures)
 }
 
-/// How much slower the largest size is than the smallest.
+/// How much slower the largest size is than the smallest. There is none for a page that the smallest does not have.
 fn ratio(all: &BTreeMap<u32, Figures>, operation: &str) -> Option<f64> {
     let p50 = |figures: &Figures| figures.worst(operation).map(|times| times.p50);
     let (smallest, largest) = (all.values().next()?, all.values().next_back()?);
@@ -167,7 +167,7 @@ fn missed(all: &BTreeMap<u32, Figures>) -> Vec<String> {
 fn print(args: &ScaleArgs, all: &BTreeMap<u32, Figures>) {
     let build = if args.debug { "debug" } else { "optimised" };
     println!("\nScale: {} cores, {build} build, a file, {} samples; p50 / p99 in ms", cores(), args.samples);
-    println!("A list has an order: the slowest of eight is shown.\n");
+    println!("A list has an order: the slowest of eight is shown. Pages that a size does not have are left out.\n");
     print!("{:<46}", "");
     all.keys().for_each(|size| print!("{size:>20}"));
     println!("{:>8}{:>12}", "ratio", "reference");
@@ -181,7 +181,8 @@ fn print(args: &ScaleArgs, all: &BTreeMap<u32, Figures>) {
             }
         }
         let reference = REFERENCE.iter().find(|(name, _)| name == operation).map(|(_, time)| format!("{time:.0}"));
-        println!("{:>8.2}{:>12}", ratio(all, operation).unwrap_or(f64::NAN), reference.unwrap_or_default());
+        let ratio = ratio(all, operation).map(|ratio| format!("{ratio:.2}"));
+        println!("{:>8}{:>12}", ratio.unwrap_or_default(), reference.unwrap_or_default());
     }
     let missed = missed(all);
     println!(

@@ -77,8 +77,8 @@ const WITNESS: [&str; 3] = [
 const RECOUNTS: [(&str, &str, &str); 3] = [
     (
         "execution_counts",
-        "SELECT prompt_id || ' ' || provider || ' ' || status || ' ' || starred || ': ' || n AS line
-            FROM execution_counts WHERE n <> 0",
+        "SELECT prompt_id || ' ' || provider || ' ' || status || ' ' || starred || ': ' || sum(n) AS line
+            FROM execution_counts GROUP BY prompt_id, provider, status, starred HAVING sum(n) <> 0",
         "SELECT COALESCE(prompt_id, '') || ' ' || provider || ' ' || status || ' ' || starred || ': ' || count(*) AS line
             FROM executions GROUP BY COALESCE(prompt_id, ''), provider, status, starred",
     ),

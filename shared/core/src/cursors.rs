@@ -14,10 +14,15 @@ pub async fn find(db: &Db, name: &str) -> Result<Option<String>, DbError> {
 /// Notes where the next round goes on. Do this before the work itself, so that a piece of work that always fails cannot
 /// hold up the rest.
 pub async fn move_to(db: &Db, name: &str, position: &str) -> Result<(), DbError> {
+    db.write(vec![moved(name, position)]).await?;
+    Ok(())
+}
+
+/// The same as a part of a write.
+pub fn moved(name: &str, position: &str) -> Statement {
     let sql = "INSERT INTO maintenance_cursors (name, position) VALUES (?1, ?2)
         ON CONFLICT (name) DO UPDATE SET position = excluded.position";
-    db.write(vec![Statement::new(sql, params![name, position])]).await?;
-    Ok(())
+    Statement::new(sql, params![name, position])
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod calibration;
 pub mod claims;
 pub mod comments;
 pub mod config;
+pub mod counters;
 pub mod cursors;
 pub mod db;
 pub mod deployments;

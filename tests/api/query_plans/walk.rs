@@ -307,7 +307,7 @@ impl Walk<'_> {
     /// Every combination of filters, in every order.
     async fn execution_lists(&mut self, prompt: &str) {
         let choices: [&[&str]; 4] = [
-            &["", "&status=completed", "&status=pending"],
+            &["", "&status=completed", "&status=failed", "&status=pending"],
             &["", "&provider=ollama"],
             &["", &format!("&promptId={prompt}")],
             &["", "&starred=true", "&starred=false"],
@@ -432,8 +432,12 @@ impl Walk<'_> {
     async fn maintenance(&mut self) {
         let db = &self.app.db;
         // The semicolons keep these two out of what is looked at.
-        for spoil in ["UPDATE execution_counts SET n = n + 1;", "UPDATE usage_hourly SET executions = executions + 1;"]
-        {
+        for spoil in [
+            "UPDATE execution_counts SET n = n + 1;",
+            "UPDATE execution_totals SET n = n + 1;",
+            "UPDATE job_counts SET n = n + 1;",
+            "UPDATE usage_hourly SET executions = executions + 1;",
+        ] {
             db.write(vec![Statement::new(spoil, params![])]).await.expect("the database answers");
         }
         let now = Timestamp::now();

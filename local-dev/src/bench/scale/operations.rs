@@ -9,7 +9,7 @@ use shared_core::{
     Db, ProviderName, Timestamp,
     db::Statement,
     executions::{self, ModelAnswer, Outcome, ProviderCall, pipeline},
-    ids, params, usage,
+    ids, jobs, params, usage,
 };
 
 use super::{Figures, seed::a_prompt};
@@ -141,21 +141,22 @@ impl Bench<'_> {
         self.request(figures, "read an execution", &format!("/api/v1/executions/{id}"), 200).await
     }
 
-    /// A filter in every order, at its first, tenth and hundredth page, in the middle, where a walk from either end is
-    /// longest, and at its end.
+    /// A filter in every order, at its first, tenth and hundredth page, as far as there are so many, in the middle, where a
+    /// walk from either end is longest, and at its end.
     async fn lists(&self, figures: &mut Figures, name: &str, filter: &str) -> Result<()> {
         for order in ORDERS {
             for direction in DIRECTIONS {
                 let path = format!("/api/v1/executions?limit=10&orderBy={order}&orderDirection={direction}{filter}");
                 let first = self.get(&path, 200).await.with_context(|| path.clone())?.1;
-                let last = first["data"]["totalPages"].as_u64().unwrap_or(1).max(1);
-                for (label, page) in [
+                let last = first["data"]["totalPages"].as_u64().unwrap_or(0);
+                let pages = [
                     ("page 1", 1),
                     ("page 10", 10),
                     ("page 100", 100),
-                    ("middle page", (last / 2).max(1)),
+                    ("middle page", last.div_ceil(2)),
                     ("last page", last),
-                ] {
+                ];
+                for (label, page) in pages.into_iter().filter(|(_, page)| (1..=last).contains(page)) {
                     let paged = format!("{path}&page={page}");
                     self.get(&paged, 200).await?;
                     let key = format!("list: {name}, {label}");
@@ -218,12 +219,22 @@ impl Bench<'_> {
     async fn maintenance(&self, figures: &mut Figures) -> Result<()> {
         let (db, now) = (self.db, Timestamp::now());
         let day = usage::day_from(db, "").await?.context("no usage")?;
+        let of_prompt = executions::COUNTERS.first(db).await?.context("no executions")?;
+        let of_day = jobs::COUNTERS.first(db).await?.context("no jobs")?;
+        // The first month and the first day may have begun in the middle.
+        let of_prompt = executions::COUNTERS.after(db, &of_prompt).await?.context("one month alone")?;
+        let of_day = jobs::COUNTERS.after(db, &of_day).await?.context("one day alone")?;
         for _ in 0..self.samples {
             let recover = async || Ok(pipeline::recover(db, 4, now.plus_seconds(-60), 500, now).await?);
             figures.time("maintenance: stuck executions", recover).await?;
-            let counters = async || Ok(executions::count_differences(db, &a_prompt()).await?);
-            figures.time("maintenance: counters of a prompt", counters).await?;
-            figures.time("maintenance: total", async || Ok(executions::total_agrees(db).await?)).await?;
+            let next = async || Ok(executions::COUNTERS.after(db, &of_prompt).await?);
+            figures.time("maintenance: next month of a prompt", next).await?;
+            let counters = async || Ok(executions::COUNTERS.differences(db, &of_prompt).await?);
+            figures.time("maintenance: counters of a prompt's month", counters).await?;
+            let totals = async || Ok(executions::total_differences(db).await?);
+            figures.time("maintenance: totals", totals).await?;
+            let counters = async || Ok(jobs::COUNTERS.differences(db, &of_day).await?);
+            figures.time("maintenance: counters of a day's jobs", counters).await?;
             let sums = async || Ok(usage::usage_differences(db, &day).await?);
             figures.time("maintenance: usage of a day", sums).await?;
         }

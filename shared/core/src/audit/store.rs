@@ -6,7 +6,7 @@ use super::Action;
 use crate::{
     db::{Db, DbError, Row, Statement, Value},
     instant::Timestamp,
-    pagination::{Direction, Page, PageRequest},
+    pagination::{Direction, Page, PageRequest, Stretch},
     params,
 };
 
@@ -103,15 +103,18 @@ pub async fn list(
     direction: Direction,
     page: PageRequest,
 ) -> Result<Page<AuditEntry>, DbError> {
-    let (condition, mut params) = filter.condition();
+    let (condition, params) = filter.condition();
     let count = Statement::new(format!("SELECT count(*) AS n FROM audit_log WHERE {condition}"), params.clone());
-    let (limit, offset) = (params.len() + 1, params.len() + 2);
-    params.extend(params![page.limit, page.offset()]);
-    let direction = direction.sql();
-    let chosen = format!("{condition} ORDER BY at {direction}, id {direction} LIMIT ?{limit} OFFSET ?{offset}");
-    let answers = db.read_many(vec![count, select(&chosen, direction, params)]).await?;
-    let total = answers[0].first().map_or(Ok(0), |row| row.get("n"))?;
-    Ok(Page::new(answers[1].rows.iter().map(entry_of).collect::<Result<_, _>>()?, total, page))
+    let rows = |stretch: Stretch| {
+        let (limit, offset) = (params.len() + 1, params.len() + 2);
+        let inner = stretch.direction(direction).sql();
+        let chosen = format!("{condition} ORDER BY at {inner}, id {inner} LIMIT ?{limit} OFFSET ?{offset}");
+        let mut params = params.clone();
+        params.extend(params![stretch.limit, stretch.offset]);
+        select(&chosen, direction, params)
+    };
+    let (total, rows) = page.read(db, count, rows).await?;
+    Ok(Page::new(rows.iter().map(entry_of).collect::<Result<_, _>>()?, total, page))
 }
 
 /// Up to `limit` matching entries behind a position, for exports.
@@ -132,13 +135,14 @@ pub async fn list_from(
         chosen.push_str(&format!(" AND (at, id) {comparison} (?{}, ?{})", params.len() - 1, params.len()));
     }
     params.push(limit.into());
-    let direction = direction.sql();
-    chosen.push_str(&format!(" ORDER BY at {direction}, id {direction} LIMIT ?{}", params.len()));
+    let inner = direction.sql();
+    chosen.push_str(&format!(" ORDER BY at {inner}, id {inner} LIMIT ?{}", params.len()));
     db.read_many(vec![select(&chosen, direction, params)]).await?[0].rows.iter().map(entry_of).collect()
 }
 
 /// The chosen entries with the accounts of who acted. They are chosen first, so that an index serves filter and order.
-fn select(chosen: &str, direction: &str, params: Vec<Value>) -> Statement {
+fn select(chosen: &str, direction: Direction, params: Vec<Value>) -> Statement {
+    let direction = direction.sql();
     let sql = format!(
         "SELECT entry.*, json_extract(u.data, '$.name') AS user_name, u.email AS user_email
         FROM (SELECT {COLUMNS} FROM audit_log WHERE {chosen}) AS entry LEFT JOIN users u ON u.id = entry.user_id

@@ -164,6 +164,23 @@ async fn pages_and_exports_show_the_same_in_a_total_order() {
 }
 
 #[tokio::test]
+async fn a_page_far_inside_is_the_same_from_either_end() {
+    let (db, _folder) = database().await;
+    let sql = "WITH RECURSIVE numbers (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 10499)
+        INSERT INTO audit_log (id, at, action, actor, resource_type)
+        SELECT printf('%05d', i), '2026-01-01T00:00:00.000Z', 'prompt.created', 'system', 'prompt' FROM numbers";
+    db.write(vec![Statement::new(sql, params![])]).await.unwrap();
+    let ids = async |direction, page| -> Vec<String> {
+        let page = list(&db, &AuditFilter::default(), direction, PageRequest { page, limit: 3 }).await.unwrap();
+        assert_eq!(page.total, 10_500);
+        page.data.into_iter().map(|entry| entry.id).collect()
+    };
+    assert_eq!(ids(Direction::Ascending, 3500).await, ["10497", "10498", "10499"], "the last page");
+    assert_eq!(ids(Direction::Descending, 3499).await, ["00005", "00004", "00003"]);
+    assert_eq!(ids(Direction::Descending, 3501).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn an_index_serves_every_filter_with_its_order() {
     let (db, _folder) = database().await;
     let none = AuditFilter::default;

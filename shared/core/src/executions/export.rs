@@ -5,7 +5,7 @@
 
 use super::{
     ExecutionFilter, ExecutionOrder, ExecutionView,
-    list::{Condition, ordering},
+    list::ordering,
     store::{VIEW, view_of},
 };
 use crate::{
@@ -63,15 +63,16 @@ pub async fn export(
         if left == 0 {
             break;
         }
-        let Condition { sql, mut params, .. } = filter.condition_after(params);
+        let (condition, mut params) = filter.condition_after(params);
         params.push(left.into());
         let limit = params.len();
         let (inner, outer) = (ordering(order, direction, ""), ordering(order, direction, "e."));
         let sql = format!(
             "SELECT json_extract(p.data, '$.versions[' || (json_extract(e.data, '$.prompt_version') - 1) || '].prompt')
                 AS prompt_value, e.{column} AS sort_value, e.seq AS seq, {VIEW}
-            WHERE e.seq IN (SELECT seq FROM executions WHERE {part} AND {sql} ORDER BY {inner} LIMIT ?{limit})
+            WHERE e.seq IN (SELECT seq FROM {source} WHERE {part} AND {condition} ORDER BY {inner} LIMIT ?{limit})
             ORDER BY {outer}",
+            source = filter.source(order),
             column = order.column(),
         );
         let rows = db.read(sql, params).await?.rows;

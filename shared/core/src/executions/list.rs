@@ -1,7 +1,8 @@
 //! Lists of executions: which index serves which filter, and how a page is found without walking to it.
 //!
 //! Rows are wide, so a page is chosen in an index alone and its rows are opened afterwards. For each order there is an
-//! index for all executions and one for each kind of filter, which *leads*; further filters are compared within it.
+//! index for all executions and one for each kind of filter, which *leads*; further filters are compared within it. What
+//! is rare has an index for its pairs: what failed or is starred of one prompt, and what failed at one provider.
 
 use super::{
     ExecutionStatus, ExecutionView,
@@ -55,96 +56,79 @@ impl ExecutionOrder {
     }
 }
 
-/// What leads into the index: the filter that leaves the fewest executions, as far as that can be known in advance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lead {
-    Ids,
-    Starred,
-    Prompt,
-    Status,
-    Provider,
-    /// Nothing does; the index has all executions in their order.
-    Order,
-}
-
 impl ExecutionFilter {
-    /// Nearly everything is completed sooner or later, so any other status says more than a provider does.
-    fn lead(&self) -> Lead {
-        match self {
-            Self { ids: Some(_), .. } => Lead::Ids,
-            Self { starred: Some(true), .. } => Lead::Starred,
-            Self { prompt_id: Some(_), .. } => Lead::Prompt,
-            Self { status: Some(status), .. } if *status != ExecutionStatus::Completed => Lead::Status,
-            Self { provider: Some(_), .. } => Lead::Provider,
-            Self { status: Some(_), .. } => Lead::Status,
-            _ => Lead::Order,
+    /// What the indexes are named after that leave the fewest executions, as far as that can be known in advance; `None`
+    /// when ids lead. Nearly everything is completed sooner or later, so any other status says more than a provider does.
+    fn lead(&self) -> Option<&'static str> {
+        use ExecutionStatus::{Completed, Failed};
+        let Self { status, provider, prompt_id, starred, ids } = self;
+        let (of_prompt, of_provider) = (prompt_id.is_some(), provider.is_some());
+        Some(match (status, starred) {
+            _ if ids.is_some() => return None,
+            (_, Some(true)) if of_prompt => "starred_prompt_",
+            (_, Some(true)) => "starred_",
+            (Some(Failed), _) if of_prompt => "failed_prompt_",
+            _ if of_prompt => "prompt_",
+            (Some(Failed), _) if of_provider => "failed_provider_",
+            (None | Some(Completed), _) if of_provider => "provider_",
+            (Some(_), _) => "status_",
+            (None, _) => "",
+        })
+    }
+
+    /// The table with the index that serves this filter and order. Without its name the planner, which knows no sizes, might
+    /// take another one.
+    pub(super) fn source(&self, order: ExecutionOrder) -> String {
+        match self.lead() {
+            Some(lead) => format!("executions INDEXED BY executions_{lead}{}", order.column().trim_end_matches("_at")),
+            None => "executions NOT INDEXED".to_owned(),
         }
     }
 
-    /// The whole condition, on `executions`.
-    fn condition(&self) -> Condition {
-        self.condition_after(Vec::new())
-    }
-
-    /// The same behind another condition, whose parameters come first.
-    pub(super) fn condition_after(&self, params: Vec<Value>) -> Condition {
-        let mut condition = Condition { params, lead: Some(self.lead()), ..Condition::everything() };
-        condition.and_these(self);
+    /// The whole condition on executions, behind what has these parameters.
+    pub(super) fn condition_after(&self, params: Vec<Value>) -> (String, Vec<Value>) {
+        let (mut sql, mut params) = self.counted_by(params);
         if let Some(ids) = &self.ids {
-            condition.params.push(to_json(ids).into());
-            condition.sql.push_str(&format!(" AND id IN (SELECT value FROM json_each(?{}))", condition.params.len()));
+            params.push(to_json(ids).into());
+            let ids = format!("SELECT value FROM json_each(?{})", params.len());
+            sql.push_str(&format!(" AND seq IN (SELECT seq FROM executions WHERE id IN ({ids}))"));
         }
-        condition
+        (sql, params)
+    }
+
+    /// The part of the condition that kept counters know as well. Column names are fixed text; so are status and star,
+    /// because a partial index serves nothing else. Other values are parameters.
+    fn counted_by(&self, mut params: Vec<Value>) -> (String, Vec<Value>) {
+        let mut sql = "true".to_owned();
+        for (column, value) in
+            [("prompt_id", self.prompt_id.as_deref()), ("provider", self.provider.map(ProviderName::as_str))]
+        {
+            if let Some(value) = value {
+                params.push(value.into());
+                sql.push_str(&format!(" AND {column} = ?{}", params.len()));
+            }
+        }
+        if let Some(status) = self.status {
+            sql.push_str(&format!(" AND status = '{}'", status.as_str()));
+        }
+        if let Some(starred) = self.starred {
+            sql.push_str(&format!(" AND starred = {}", u8::from(starred)));
+        }
+        (sql, params)
     }
 
     /// The number of matching executions: a sum of few kept counters unless ids are listed.
     fn count(&self) -> Statement {
-        let mut kept = Condition::everything();
-        kept.and_these(self);
-        let (what, Condition { sql, params, .. }) = match self {
-            Self { ids: Some(_), .. } => ("count(*) AS n FROM executions", self.condition()),
-            Self { prompt_id: Some(_), .. } => ("COALESCE(sum(n), 0) AS n FROM execution_counts", kept),
-            _ => ("COALESCE(sum(n), 0) AS n FROM execution_totals", kept),
+        let (what, (sql, params)) = match self {
+            Self { ids: Some(_), .. } => {
+                ("count(*) AS n FROM executions NOT INDEXED", self.condition_after(Vec::new()))
+            }
+            Self { prompt_id: Some(_), .. } => {
+                ("COALESCE(sum(n), 0) AS n FROM execution_counts", self.counted_by(Vec::new()))
+            }
+            _ => ("COALESCE(sum(n), 0) AS n FROM execution_totals", self.counted_by(Vec::new())),
         };
         Statement::new(format!("SELECT {what} WHERE {sql}"), params)
-    }
-}
-
-/// The condition of a filter, with only the parts that are asked for. Column names are fixed text; values are parameters.
-pub(super) struct Condition {
-    pub(super) sql: String,
-    pub(super) params: Vec<Value>,
-    /// Set when others than the leading column must not draw the planner, which knows no sizes, to their index.
-    lead: Option<Lead>,
-}
-
-impl Condition {
-    fn everything() -> Self {
-        Self { sql: "true".to_owned(), params: Vec::new(), lead: None }
-    }
-
-    fn and_these(&mut self, filter: &ExecutionFilter) {
-        self.and_equal("prompt_id", Lead::Prompt, filter.prompt_id.as_deref());
-        self.and_equal("provider", Lead::Provider, filter.provider.map(ProviderName::as_str));
-        self.and_equal("status", Lead::Status, filter.status.map(ExecutionStatus::as_str));
-        if let Some(starred) = filter.starred {
-            // As a literal: a partial index serves nothing else.
-            let (plus, value) = (self.plus_unless(Lead::Starred), u8::from(starred));
-            self.sql.push_str(&format!(" AND {plus}starred = {value}"));
-        }
-    }
-
-    /// A plus keeps the planner from looking for an index on a column.
-    fn plus_unless(&self, own: Lead) -> &'static str {
-        if self.lead.is_some_and(|lead| lead != own) { "+" } else { "" }
-    }
-
-    fn and_equal(&mut self, column: &'static str, own: Lead, value: Option<&str>) {
-        if let Some(value) = value {
-            let plus = self.plus_unless(own);
-            self.params.push(value.into());
-            self.sql.push_str(&format!(" AND {plus}{column} = ?{}", self.params.len()));
-        }
     }
 }
 
@@ -156,29 +140,56 @@ pub async fn list(
     direction: Direction,
     page: PageRequest,
 ) -> Result<Page<ExecutionView>, DbError> {
-    let select = |stretch: Stretch| {
-        let Condition { sql, params, .. } = rows_of(filter, order, direction, stretch);
-        Statement::new(format!("SELECT {VIEW} {sql}"), params)
-    };
-    let (total, rows) = page.read(db, filter.count(), select).await?;
+    let (total, rows) = page.read(db, filter.count(), |stretch| select(filter, order, direction, stretch)).await?;
     Ok(Page::new(rows.iter().map(view_of).collect::<Result<_, _>>()?, total, page))
 }
 
-/// What follows [`VIEW`] for a stretch of the list.
-fn rows_of(filter: &ExecutionFilter, order: ExecutionOrder, direction: Direction, stretch: Stretch) -> Condition {
-    let Condition { sql, mut params, lead } = filter.condition();
+/// A stretch of the list.
+fn select(filter: &ExecutionFilter, order: ExecutionOrder, direction: Direction, stretch: Stretch) -> Statement {
+    let (condition, mut params) = filter.condition_after(Vec::new());
     let (limit, offset) = (params.len() + 1, params.len() + 2);
     params.extend(params![stretch.limit, stretch.offset]);
     let inner = ordering(order, stretch.direction(direction), "");
-    let outer = ordering(order, direction, "e.");
+    let (source, outer) = (filter.source(order), ordering(order, direction, "e."));
     let sql = format!(
-        "WHERE e.seq IN (SELECT seq FROM executions WHERE {sql} ORDER BY {inner} LIMIT ?{limit} OFFSET ?{offset})
+        "SELECT {VIEW}
+        WHERE e.seq IN (SELECT seq FROM {source} WHERE {condition} ORDER BY {inner} LIMIT ?{limit} OFFSET ?{offset})
         ORDER BY {outer}"
     );
-    Condition { sql, params, lead }
+    Statement::new(sql, params)
 }
 
 pub(super) fn ordering(order: ExecutionOrder, direction: Direction, prefix: &str) -> String {
     let (column, direction) = (order.column(), direction.sql());
     format!("{prefix}{column} {direction}, {prefix}seq {direction}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_that_leaves_the_fewest_leads() {
+        use ExecutionStatus::{Completed, Failed, Pending};
+        let source = |status, provider, prompt, starred| {
+            let filter = ExecutionFilter { status, provider, prompt_id: prompt, starred, ids: None };
+            let source = filter.source(ExecutionOrder::Updated);
+            source.trim_start_matches("executions INDEXED BY executions_").to_owned()
+        };
+        let (provider, prompt) = (Some(ProviderName::Ollama), Some("x".to_owned()));
+        assert_eq!(source(None, None, None, None), "updated");
+        assert_eq!(source(None, None, None, Some(false)), "updated");
+        assert_eq!(source(Some(Completed), None, None, None), "status_updated");
+        assert_eq!(source(Some(Completed), provider, None, None), "provider_updated");
+        assert_eq!(source(None, provider, None, None), "provider_updated");
+        assert_eq!(source(Some(Pending), provider, None, None), "status_updated");
+        assert_eq!(source(Some(Failed), None, None, None), "status_updated");
+        assert_eq!(source(Some(Failed), provider, None, None), "failed_provider_updated");
+        assert_eq!(source(Some(Failed), provider, prompt.clone(), None), "failed_prompt_updated");
+        assert_eq!(source(Some(Completed), provider, prompt.clone(), None), "prompt_updated");
+        assert_eq!(source(Some(Failed), provider, None, Some(true)), "starred_updated");
+        assert_eq!(source(Some(Failed), None, prompt, Some(true)), "starred_prompt_updated");
+        let listed = ExecutionFilter { ids: Some(vec![]), ..Default::default() };
+        assert_eq!(listed.source(ExecutionOrder::Created), "executions NOT INDEXED");
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! `create` records what shall run and `group_run` the same for a whole group of test data, `pipeline` moves it along,
 //! `prepare` says what is sent, `outcome` what became of it, `provider_call` what the vendor told about it, `store` reads for
-//! the screens. `erase` deletes for good, `counters` holds the kept counters against the facts.
+//! the screens. `erase` deletes for good, `counters` says what is counted.
 
 mod counters;
 mod create;
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-pub use counters::{CountDifference, count_differences, prompt_after, recount, total_agrees};
+pub use counters::{COUNTERS, sum_up_totals, total_differences};
 pub use create::{CreateError, CreatedExecutions, NewExecutions, Source, Target, create};
 pub use erase::{EraseError, erase};
 pub use export::{ExportPlace, ExportedExecution, export};

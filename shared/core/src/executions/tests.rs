@@ -68,8 +68,9 @@ async fn status(db: &Db, id: &str) -> ExecutionStatus {
 /// The kept counters equal the facts.
 async fn assert_counters_are_exact(db: &Db) {
     let sql = "SELECT count(*) AS n FROM (
-        SELECT prompt_id, provider, status, starred, n FROM execution_counts WHERE n <> 0
-        EXCEPT SELECT COALESCE(prompt_id, ''), provider, status, starred, count(*) FROM executions GROUP BY 1, 2, 3, 4)";
+        SELECT prompt_id, period, provider, status, starred, n FROM execution_counts WHERE n <> 0
+        EXCEPT SELECT COALESCE(prompt_id, ''), substr(created_at, 1, 7), provider, status, starred, count(*)
+        FROM executions GROUP BY 1, 2, 3, 4, 5)";
     assert_eq!(db.read(sql, params![]).await.unwrap().first().unwrap().get::<i64>("n").unwrap(), 0);
     let totals = "SELECT (SELECT COALESCE(sum(n), 0) FROM execution_counts) - (SELECT count(*) FROM executions) AS n";
     assert_eq!(db.read(totals, params![]).await.unwrap().first().unwrap().get::<i64>("n").unwrap(), 0);

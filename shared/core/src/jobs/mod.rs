@@ -3,6 +3,7 @@
 //! A job is recorded in the write that makes it necessary, and then announced. `pipeline` moves it along, `store` records
 //! and shows. What the types of jobs are and do is not known here: see `shared/jobs`.
 
+mod counters;
 pub mod pipeline;
 mod retention;
 mod store;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+pub use counters::COUNTERS;
 pub use retention::delete_ended;
 pub use store::{JobFilter, JobOrder, find, insert, list};
 

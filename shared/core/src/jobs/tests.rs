@@ -3,7 +3,7 @@ use serde_json::json;
 use super::{pipeline::*, *};
 use crate::{
     claims::Recovered,
-    db::Db,
+    db::{Db, Statement},
     ids,
     pagination::{Direction, PageRequest},
     params,
@@ -267,4 +267,49 @@ async fn work_goes_on_in_the_trace_of_its_cause() {
     let (now, trace) = (Timestamp::now(), crate::trace::TraceId::random());
     let held = crate::trace::scope(trace.clone(), held(&db, 1, now)).await;
     assert_eq!(held.trace, Some(trace));
+}
+
+#[tokio::test]
+async fn spoiled_counters_are_named_day_by_day_and_counted_anew() {
+    let (db, _folder) = database().await;
+    let start: Timestamp = "2026-01-31T23:59:59.999Z".parse().unwrap();
+    for (kind, seconds) in [(DELIVERY, 0), (DELIVERY, 1), (DELIVERY, 2), ("generate-embedding", 0)] {
+        add(&db, &job(kind, 1), start.plus_seconds(seconds)).await;
+    }
+    let ended = add(&db, &job(DELIVERY, 1), start).await;
+    let held = claim(&db, DELIVERY, &ended, Duration::from_secs(60), start).await.unwrap().unwrap();
+    assert!(finish(&db, &held, &End::Completed(None), None, vec![], start).await.unwrap());
+    let named = async || {
+        let (mut named, mut next) = (Vec::new(), COUNTERS.first(&db).await.unwrap());
+        while let Some(portion) = next {
+            let found = COUNTERS.differences(&db, &portion).await.unwrap();
+            named.extend(found.iter().map(|difference| format!("{portion}, {difference}")));
+            next = COUNTERS.after(&db, &portion).await.unwrap();
+        }
+        named
+    };
+    assert_eq!(named().await, Vec::<String>::new());
+
+    for spoil in [
+        "UPDATE job_counts SET n = 5 WHERE period = '2026-02-01'",
+        "DELETE FROM job_counts WHERE type = 'generate-embedding'",
+        "INSERT INTO job_counts VALUES ('webhook-delivery', '2026-01-31', 'failed', 1)",
+    ] {
+        db.write(vec![Statement::new(spoil, params![])]).await.unwrap();
+    }
+    let expected = [
+        "\"generate-embedding\" 2026-01-31, pending: kept 0, counted 1",
+        "\"webhook-delivery\" 2026-01-31, failed: kept 1, counted 0",
+        "\"webhook-delivery\" 2026-02-01, pending: kept 5, counted 2",
+    ];
+    assert_eq!(named().await, expected);
+    let mut next = COUNTERS.first(&db).await.unwrap();
+    while let Some(portion) = next {
+        COUNTERS.recount(&db, &portion).await.unwrap();
+        next = COUNTERS.after(&db, &portion).await.unwrap();
+    }
+    assert_eq!(named().await, Vec::<String>::new());
+    let everything = PageRequest { page: 1, limit: 10 };
+    let found = list(&db, &JobFilter::default(), JobOrder::Created, Direction::Ascending, everything).await.unwrap();
+    assert_eq!((found.total, found.data.len()), (5, 5));
 }

@@ -174,8 +174,9 @@ async fn an_execution_runs_from_creation_to_result(target: &Target) {
     assert_eq!(stats.by_status, [("completed", 1), ("failed", 1), ("pending", 3)].into());
     assert_eq!(ids.len(), 5);
     let wrong_counters = "SELECT count(*) AS n FROM (
-        SELECT prompt_id, provider, status, starred, n FROM execution_counts WHERE n <> 0
-        EXCEPT SELECT COALESCE(prompt_id, ''), provider, status, starred, count(*) FROM executions GROUP BY 1, 2, 3, 4)";
+        SELECT prompt_id, period, provider, status, starred, n FROM execution_counts WHERE n <> 0
+        EXCEPT SELECT COALESCE(prompt_id, ''), substr(created_at, 1, 7), provider, status, starred, count(*)
+        FROM executions GROUP BY 1, 2, 3, 4, 5)";
     assert_eq!(number(db, wrong_counters).await, 0, "the triggers keep the counters");
     let usage = "SELECT executions * 100 + input_tokens * 10 + output_tokens AS n FROM usage_hourly";
     assert_eq!(number(db, usage).await, 134);
