@@ -432,8 +432,7 @@ impl Walk<'_> {
     async fn maintenance(&mut self) {
         let db = &self.app.db;
         // The semicolons keep these two out of what is looked at.
-        for spoil in ["UPDATE execution_counts SET n = n + 1;", "UPDATE usage_hourly SET executions = executions + 1;"]
-        {
+        for spoil in ["UPDATE execution_counts SET n = n + 1;", "UPDATE usage_sums SET executions = executions + 1;"] {
             db.write(vec![Statement::new(spoil, params![])]).await.expect("the database answers");
         }
         let now = Timestamp::now();

@@ -217,7 +217,9 @@ impl Bench<'_> {
     /// What a round of maintenance asks when there is nothing to repair.
     async fn maintenance(&self, figures: &mut Figures) -> Result<()> {
         let (db, now) = (self.db, Timestamp::now());
-        let day = usage::day_from(db, "").await?.context("no usage")?;
+        let first = usage::day_from(db, "").await?.context("no usage")?;
+        // The month behind it is whole.
+        let day = usage::day_from(db, &format!("{}~", &first[..7])).await?.context("no usage")?;
         for _ in 0..self.samples {
             let recover = async || Ok(pipeline::recover(db, 4, now.plus_seconds(-60), 500, now).await?);
             figures.time("maintenance: stuck executions", recover).await?;
@@ -226,6 +228,8 @@ impl Bench<'_> {
             figures.time("maintenance: total", async || Ok(executions::total_agrees(db).await?)).await?;
             let sums = async || Ok(usage::usage_differences(db, &day).await?);
             figures.time("maintenance: usage of a day", sums).await?;
+            let sums = async || Ok(usage::usage_differences(db, &day[..7]).await?);
+            figures.time("maintenance: usage of a month", sums).await?;
         }
         Ok(())
     }
