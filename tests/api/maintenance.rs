@@ -269,30 +269,35 @@ async fn a_spoiled_sum_of_usage_is_named_in_the_log_and_repaired() {
             ('2026-05-31T09:15:00.042Z', 'b', 'openai', 'n', 1, 1)",
     )
     .await;
-    write(
-        &app,
-        "INSERT INTO usage_hourly VALUES ('2026-01-31T09', 'ollama', 'm', 1, 3, 4), ('2026-05-31T09', 'openai', 'n', 1, 1, 9)",
-    )
-    .await;
-    write(
-        &app,
-        "INSERT INTO usage_daily VALUES ('2026-01-31', 'ollama', 'm', 1, 3, 4), ('2026-05-31', 'openai', 'n', 1, 1, 1)",
-    )
-    .await;
+    write(&app, "UPDATE usage_sums SET output_tokens = 9 WHERE unit = 'day' AND model = 'n'").await;
+    write(&app, "DELETE FROM usage_sums WHERE unit = 'month' AND model = 'n'").await;
     let log = CaughtLog::start();
-    let rounds = [round(&app, Timestamp::now()).await.repaired, round(&app, Timestamp::now()).await.repaired];
-    assert_eq!(rounds, [0, 1], "a day with usage each");
+    let mut rounds = Vec::new();
+    for _ in 0..4 {
+        rounds.push(round(&app, Timestamp::now()).await.repaired);
+    }
+    assert_eq!(
+        rounds,
+        [0, 0, 1, 2],
+        "the first day of a month with sums, days with usage, a month behind its last day"
+    );
     let lines = log.take();
-    assert_eq!(lines.len(), 1, "{lines:?}");
-    assert_eq!((&lines[0]["level"], &lines[0]["table"]), (&json!("WARN"), &json!("usage")));
-    assert_eq!(lines[0]["named"], "2026-05-31T09 openai n: output tokens kept 9, counted 1");
+    let named: Vec<&Value> = lines.iter().map(|line| &line["named"]).collect();
+    let expected = [
+        "2026-05-31 openai n: output tokens kept 9, counted 1",
+        "2026-05 openai n: executions kept 0, counted 1 input tokens kept 0, counted 1 output tokens kept 0, counted 1; \
+        2026-05T09 openai n: executions kept 0, counted 1 input tokens kept 0, counted 1 output tokens kept 0, counted 1",
+    ];
+    assert_eq!(named, expected);
+    assert_eq!((&lines[0]["level"], &lines[0]["table"]), (&json!("WARN"), &json!("usage_sums")));
     let stats = app.get("/api/v1/dashboard/stats", &token).send().await.json();
     assert_eq!(stats["data"]["totalTokensUsed"], 9, "what the dashboard shows is right again");
 
-    write(&app, "DELETE FROM usage_hourly").await;
-    let rounds = [round(&app, Timestamp::now()).await.repaired, round(&app, Timestamp::now()).await.repaired];
-    assert_eq!(rounds, [1, 1], "from the beginning again");
-    assert_eq!(count(&app, "SELECT count(*) AS n FROM usage_hourly").await, 2);
+    write(&app, "DELETE FROM usage_sums").await;
+    for _ in 0..4 {
+        round(&app, Timestamp::now()).await;
+    }
+    assert_eq!(count(&app, "SELECT count(*) AS n FROM usage_sums").await, 4, "from the beginning again");
 }
 
 #[tokio::test]

@@ -46,10 +46,12 @@ const EXCEPTIONS: &[Exception] = &[
     exception("FROM settings WHERE true ORDER BY", "SCAN settings USING INDEX"),
     // How many there are of what people made.
     exception("SELECT count(*) AS n FROM", "USING COVERING INDEX"),
-    // Sums over the points of a series: some rows per day, or per hour at the edges.
-    exception("FROM usage_daily WHERE day >=", SORTS),
-    exception("FROM usage_hourly WHERE hour >=", SORTS),
-    exception("FROM usage_events WHERE completed_at >=", SORTS),
+    // Sums by model over the months and days of a range, and over the executions of the hours at its edges.
+    exception("CROSS JOIN usage_sums", SORTS),
+    exception("CROSS JOIN usage_events", SORTS),
+    // Maintenance compares a day with its executions, and a month with its days.
+    exception("FROM usage_events WHERE completed_at >= ?2", SORTS),
+    exception("FROM usage_hours WHERE unit = 'day'", SORTS),
     // Totals by provider, status and star: a few dozen rows.
     exception("FROM execution_totals", "SCAN execution_totals"),
     exception("FROM job_counts", "SCAN job_counts"),

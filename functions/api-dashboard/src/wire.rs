@@ -249,8 +249,8 @@ pub(crate) struct DailyModelTokenUsage {
     execution_count: u64,
 }
 
-impl From<(String, Model, Usage)> for DailyModelTokenUsage {
-    fn from((date, model, usage): (String, Model, Usage)) -> Self {
+impl From<((String, Model), Usage)> for DailyModelTokenUsage {
+    fn from(((date, model), usage): ((String, Model), Usage)) -> Self {
         Self {
             date,
             provider: model.provider,
@@ -311,8 +311,8 @@ pub(crate) struct HourlyModelTokenUsage {
     execution_count: u64,
 }
 
-impl From<(u32, Model, Usage)> for HourlyModelTokenUsage {
-    fn from((hour, model, usage): (u32, Model, Usage)) -> Self {
+impl From<((u32, Model), Usage)> for HourlyModelTokenUsage {
+    fn from(((hour, model), usage): ((u32, Model), Usage)) -> Self {
         Self {
             hour,
             provider: model.provider,

@@ -14,6 +14,7 @@ use crate::Maintenance;
 
 /// Cursor over the days; holds what comes right after the one that was looked at last.
 const DAYS: &str = "usage";
+const MONTH_LENGTH: usize = "2026-01".len();
 /// After so many portions that are in order a round has seen enough.
 const ENOUGH: usize = 5;
 /// How many portions one round looks at, whatever it finds.
@@ -80,25 +81,30 @@ impl Maintenance {
         Ok(Walk { repaired, is_at_end: false })
     }
 
-    /// Looks at the sums of the next day.
+    /// Looks at the sums of the next day, and of a month when all of its days have been looked at.
     pub(crate) async fn check_usage(&self) -> Result<usize, DbError> {
-        let db = &self.db;
+        let (db, mut repaired) = (&self.db, 0);
         let position = cursors::find(db, DAYS).await?.unwrap_or_default();
-        let day = match usage::day_from(db, &position).await? {
-            Some(day) => day,
+        let next = usage::day_from(db, &position).await?;
+        let goes_on = |month: &&str| next.as_ref().is_some_and(|day| day.starts_with(month));
+        let month_left = position.get(..MONTH_LENGTH).filter(|month| !goes_on(month)).map(str::to_owned);
+        let day = match next {
+            Some(day) => Some(day),
             // The end: from the beginning again.
-            None => match usage::day_from(db, "").await? {
-                Some(day) => day,
-                None => return Ok(0),
-            },
+            None => usage::day_from(db, "").await?,
         };
-        cursors::move_to(db, DAYS, &format!("{day}~")).await?;
-        let differences = usage::usage_differences(db, &day).await?;
-        if !differences.is_empty() {
-            warn("usage", &day, &differences);
-            usage::sum_up(db, &day).await?;
+        if let Some(day) = &day {
+            cursors::move_to(db, DAYS, &format!("{day}~")).await?;
         }
-        Ok(differences.len())
+        for period in month_left.into_iter().chain(day) {
+            let differences = usage::usage_differences(db, &period).await?;
+            if !differences.is_empty() {
+                repaired += differences.len();
+                warn("usage_sums", &period, &differences);
+                usage::sum_up(db, &period).await?;
+            }
+        }
+        Ok(repaired)
     }
 }
 

@@ -83,9 +83,9 @@ const RECOUNTS: [(&str, &str, &str); 3] = [
             FROM executions GROUP BY COALESCE(prompt_id, ''), provider, status, starred",
     ),
     (
-        "usage_hourly",
-        "SELECT hour || ' ' || provider || ' ' || model || ': ' || executions || ', ' || input_tokens || ', '
-            || output_tokens AS line FROM usage_hourly",
+        "usage_sums",
+        "SELECT period || 'T' || hour || ' ' || provider || ' ' || model || ': ' || executions || ', ' || input_tokens || ', '
+            || output_tokens AS line FROM usage_hours WHERE unit = 'day'",
         "SELECT substr(completed_at, 1, 13) || ' ' || provider || ' ' || model || ': ' || count(*) || ', '
             || sum(COALESCE(json_extract(data, '$.input_tokens_used'), 0)) || ', '
             || sum(COALESCE(json_extract(data, '$.output_tokens_used'), 0)) AS line
@@ -226,7 +226,7 @@ mod tests {
         assert_eq!(collect(&db).await.unwrap().differences, Vec::<String>::new());
         for (spoil, table) in [
             ("UPDATE execution_counts SET n = n + 1 WHERE status = 'completed'", "execution_counts"),
-            ("UPDATE usage_hourly SET input_tokens = 4", "usage_hourly"),
+            (r#"UPDATE usage_sums SET hours = '{"00": [1, 4, 0]}'"#, "usage_sums"),
             ("DELETE FROM usage_events", "usage_events"),
         ] {
             run(&db, spoil).await;

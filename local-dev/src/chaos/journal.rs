@@ -100,12 +100,12 @@ mod tests {
             r#"{"level":"INFO","message":"job ended","job.name":"execution","job.id":"e","attempt":2,"outcome":"retry"}"#,
         );
         log(r#"{"level":"INFO","message":"job ended","job.name":"maintenance","requeued":1}"#);
-        log(r#"{"level":"WARN","message":"kept counters differ","table":"usage_hourly","differences":1,"named":"x"}"#);
+        log(r#"{"level":"WARN","message":"kept counters differ","table":"usage_sums","differences":1,"named":"x"}"#);
         log("no JSON");
         let (function, duration) = ("f".to_owned(), std::time::Duration::ZERO);
         reporter.report(&Event::Batch { function, messages: 3, repeated: 1, failed: 0, duration, error: None });
         let attempt = LoggedAttempt { id: "e".to_owned(), attempt: 2, outcome: "retry".to_owned() };
-        let repairs = vec!["usage_hourly: x".to_owned()];
+        let repairs = vec!["usage_sums: x".to_owned()];
         let expected = Pages { attempts: vec![attempt], messages: 3, repeated: 1, repairs, warnings: 1, errors: 0 };
         assert_eq!(journal.pages(), expected);
     }

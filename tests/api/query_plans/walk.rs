@@ -436,7 +436,7 @@ impl Walk<'_> {
             "UPDATE execution_counts SET n = n + 1;",
             "UPDATE execution_totals SET n = n + 1;",
             "UPDATE job_counts SET n = n + 1;",
-            "UPDATE usage_hourly SET executions = executions + 1;",
+            "UPDATE usage_sums SET executions = executions + 1;",
         ] {
             db.write(vec![Statement::new(spoil, params![])]).await.expect("the database answers");
         }

@@ -218,7 +218,9 @@ impl Bench<'_> {
     /// What a round of maintenance asks when there is nothing to repair.
     async fn maintenance(&self, figures: &mut Figures) -> Result<()> {
         let (db, now) = (self.db, Timestamp::now());
-        let day = usage::day_from(db, "").await?.context("no usage")?;
+        let first = usage::day_from(db, "").await?.context("no usage")?;
+        // The month behind it is whole.
+        let day = usage::day_from(db, &format!("{}~", &first[..7])).await?.context("no usage")?;
         let of_prompt = executions::COUNTERS.first(db).await?.context("no executions")?;
         let of_day = jobs::COUNTERS.first(db).await?.context("no jobs")?;
         // The first month and the first day may have begun in the middle.
@@ -237,6 +239,8 @@ impl Bench<'_> {
             figures.time("maintenance: counters of a day's jobs", counters).await?;
             let sums = async || Ok(usage::usage_differences(db, &day).await?);
             figures.time("maintenance: usage of a day", sums).await?;
+            let sums = async || Ok(usage::usage_differences(db, &day[..7]).await?);
+            figures.time("maintenance: usage of a month", sums).await?;
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Fills a database with what a year of use leaves behind.
 //!
-//! The database makes the rows itself, so that a million of them take minutes. Counters follow by trigger; sums of usage are
-//! added up afterwards, because the rows come in completed. Indexes are dropped meanwhile and made again as they were.
+//! The database makes the rows itself, so that a million of them take minutes. Counters follow by trigger; usage is
+//! recorded afterwards, because the rows come in completed. Indexes are dropped meanwhile and made again as they were.
 
 use anyhow::{Context, Result};
 use shared_core::{Db, Timestamp, db::Statement, params};
@@ -75,17 +75,11 @@ const SETTINGS: &str = "INSERT INTO settings (id, created_at, updated_at, data)
     SELECT 'limit', ?1, ?1, json_object(
         'type', 'provider-limits', 'identifier', 'ollama', 'provider', 'ollama', 'max_running', 0)";
 
-const USAGE: [&str; 3] = [
+/// Triggers sum it up.
+const USAGE: &str =
     "INSERT INTO usage_events (completed_at, execution_id, provider, model, input_tokens, output_tokens)
     SELECT completed_at, id, provider, model, data ->> 'input_tokens_used', data ->> 'output_tokens_used'
-    FROM executions WHERE status = 'completed'",
-    "INSERT INTO usage_hourly (hour, provider, model, executions, input_tokens, output_tokens)
-    SELECT substr(completed_at, 1, 13), provider, model, count(*), sum(input_tokens), sum(output_tokens)
-    FROM usage_events GROUP BY 1, 2, 3",
-    "INSERT INTO usage_daily (day, provider, model, executions, input_tokens, output_tokens)
-    SELECT substr(hour, 1, 10), provider, model, sum(executions), sum(input_tokens), sum(output_tokens)
-    FROM usage_hourly GROUP BY 1, 2, 3",
-];
+    FROM executions WHERE status = 'completed'";
 
 /// The id of a prompt that has executions.
 pub(super) fn a_prompt() -> String {
@@ -110,7 +104,7 @@ pub(super) async fn seed(db: &Db, executions: u32) -> Result<()> {
         };
         db.write([EXECUTIONS, JOBS, COMMENTS].map(rows).into()).await.context("executions")?;
     }
-    for sql in USAGE.iter().map(|sql| (*sql).to_owned()).chain(indexes) {
+    for sql in [USAGE.to_owned()].into_iter().chain(indexes) {
         db.write(vec![Statement::new(sql.clone(), params![])]).await.with_context(|| sql)?;
     }
     Ok(())
@@ -157,7 +151,9 @@ mod tests {
             assert_eq!(counters.differences(&db, &portion).await.unwrap(), []);
         }
         let day = usage::day_from(&db, "").await.unwrap().unwrap();
-        assert_eq!(usage::usage_differences(&db, &day).await.unwrap(), []);
+        for period in [&day, &day[..7]] {
+            assert_eq!(usage::usage_differences(&db, period).await.unwrap(), []);
+        }
         let used = usage::by_model(&db, usage::Range::default()).await.unwrap();
         assert_eq!(used.len(), 18);
     }

@@ -255,7 +255,7 @@ fn one_job_for_each_execution_and_destination() {
 
 #[test]
 fn what_the_database_says_is_passed_on() {
-    breaks(recounted, |seen| seen.pages.repairs.push("usage_hourly: 2 instead of 1".to_owned()));
-    breaks(recounted, |seen| seen.facts.differences.push("usage_hourly lacks x".to_owned()));
+    breaks(recounted, |seen| seen.pages.repairs.push("usage_sums: 2 instead of 1".to_owned()));
+    breaks(recounted, |seen| seen.facts.differences.push("usage_sums lacks x".to_owned()));
     breaks(nothing_left, |seen| seen.facts.leftovers.push("execution e1 is running".to_owned()));
 }

@@ -364,11 +364,12 @@ async fn usage_is_rolled_up_when_an_execution_completes() {
     while let Some(held) = claim_next(&db, ProviderName::Ollama, LEASE, Timestamp::now()).await.unwrap() {
         finish(&db, &held, &Outcome::answered(answer("x"), None), now).await.unwrap();
     }
-    let sql = "SELECT hour, executions, input_tokens, output_tokens FROM usage_hourly WHERE model = 'demo:latest'";
-    let rows = db.read(sql, params![]).await.unwrap();
-    let row = rows.first().unwrap();
-    assert_eq!(row.get::<String>("hour").unwrap(), "2026-01-31T09");
-    assert_eq!(["executions", "input_tokens", "output_tokens"].map(|n| row.get::<i64>(n).unwrap()), [2, 6, 8]);
+    let sql = "SELECT unit || ' ' || period || ' ' || model || ' ' || executions || ' ' || input_tokens || ' ' || output_tokens
+            || ' ' || hours AS line FROM usage_sums";
+    let rows = db.read(sql, params![]).await.unwrap().rows;
+    let lines: Vec<String> = rows.iter().map(|row| row.get("line").unwrap()).collect();
+    let sums = r#"demo:latest 2 6 8 {"09":[2,6,8]}"#;
+    assert_eq!(lines, [format!("day 2026-01-31 {sums}"), format!("month 2026-01 {sums}")]);
     db.write(vec![Statement::new("DELETE FROM executions", params![])]).await.unwrap();
     assert_counters_are_exact(&db).await;
 }

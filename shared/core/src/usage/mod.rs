@@ -1,8 +1,11 @@
 //! Token usage of completed executions, for the dashboard (contract 20).
 //!
-//! Whole days come from the kept sums in `usage_daily`, whole hours around them from `usage_hourly`, the edges of a range
-//! inside an hour from `usage_events`, which has a narrow row for each execution. So every figure is exact to the
-//! millisecond, and none touches an execution.
+//! Whole months and days come from the kept sums in `usage_sums`, whole hours around them from the split of their days by hour,
+//! the edges of a range inside an hour from `usage_events`, which has a narrow row for each execution. So every figure is exact
+//! to the millisecond, none touches an execution, and how much is read depends on neither the number of executions nor, by
+//! model and by hour, much on the length of the range.
+
+use std::ops::AddAssign;
 
 mod counters;
 mod range;
@@ -29,6 +32,14 @@ impl Usage {
     /// Tokens in and out.
     pub fn total_tokens(self) -> u64 {
         self.input_tokens + self.output_tokens
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.executions += other.executions;
     }
 }
 

@@ -1,4 +1,4 @@
-//! A range of time, and which part of it is answered by the kept sums.
+//! A range of time, and how it is put together from periods with kept sums.
 
 use crate::instant::Timestamp;
 
@@ -11,25 +11,52 @@ pub struct Range {
     pub until: Option<Timestamp>,
 }
 
-/// Two texts in time order, the bounds of a part.
+/// Two texts: from the first on, and before the second.
 pub(super) type Bounds = (String, String);
 
-/// A range as what is compared in the database, where days (`2026-01-31`), hours (`2026-01-31T09`) and instants are texts
-/// in time order.
+/// A period with kept sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Month,
+    Day,
+}
+
+impl Unit {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Month => "month",
+            Self::Day => "day",
+        }
+    }
+
+    /// How many characters of an instant name its period.
+    pub(super) fn length(self) -> usize {
+        match self {
+            Self::Month => "2026-01".len(),
+            Self::Day => DAY_LENGTH,
+        }
+    }
+}
+
+/// A range as what is compared in the database, where periods, hours and instants are texts in time order. No instant lies in
+/// two parts; a part may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Parts {
-    /// Whole days: from this text on, and before that one.
-    pub(super) days: Bounds,
-    /// Whole hours outside of the whole days, before and behind them, bounded in the same way.
-    pub(super) hours_around: [Bounds; 2],
-    /// All whole hours, those of the whole days included.
-    pub(super) hours: Bounds,
-    /// Instants before the first and after the last whole hour, both bounds included.
-    pub(super) edges: [Bounds; 2],
+    /// Periods that lie in the range as a whole.
+    pub(super) periods: Vec<(Unit, Bounds)>,
+    /// Whole hours (`2026-01-31T09`) around them, each bounds within a day.
+    pub(super) hours: Vec<Bounds>,
+    /// Instants around these, each bounds within an hour.
+    pub(super) instants: Vec<Bounds>,
 }
 
 /// Sorts behind every digit, hyphen and letter of an instant: `hour~` is what comes right after `hour`, `day~` after `day`.
 const AFTER: &str = "~";
+pub(super) const DAY_LENGTH: usize = "2026-01-31".len();
+const HOUR_LENGTH: usize = "2026-01-31T09".len();
+/// No instants, but before and behind all of them.
+const BEFORE_ALL: &str = "0000-00-00T00:00:00.000Z";
+const BEHIND_ALL: &str = "9999-99-99T99:99:99.999Z";
 
 impl Range {
     /// The last `days` UTC days, the present one included.
@@ -43,85 +70,37 @@ impl Range {
         Self { from: Some(now.plus_seconds(-3600 * i64::from(hours))), until: Some(now) }
     }
 
-    pub(super) fn parts(self) -> Parts {
-        let (hours, edges) = self.whole_hours();
-        let (days, hours_around) = whole_days(&hours);
-        Parts { days, hours_around, hours, edges }
-    }
-
-    fn whole_hours(self) -> (Bounds, [Bounds; 2]) {
-        if let (Some(from), Some(until)) = (self.from, self.until)
-            && from > until
-        {
-            return (nothing(), [nothing(), nothing()]);
-        }
-        let mut hours = (String::new(), AFTER.to_owned());
-        let (mut first_edge, mut last_edge) = (nothing(), nothing());
-        if let Some(from) = self.from {
-            let (hour, text) = (hour_of(from), from.to_string());
-            if text == format!("{hour}:00:00.000Z") {
-                hours.0 = hour;
+    /// Cuts the range into whole periods of these units, the largest first, and what is left around them.
+    pub(super) fn parts(self, units: &[Unit]) -> Parts {
+        let (before, behind) = self.neighbours();
+        let mut outer = 0;
+        let mut cut = |length: usize| {
+            let (first, last) = (format!("{}{AFTER}", &before[..length]), behind[..length].to_owned());
+            let parts = if before >= behind {
+                Vec::new()
+            } else if before[..outer] == behind[..outer] {
+                vec![(first, last)]
             } else {
-                let end_of_hour = format!("{hour}:59:59.999Z");
-                let until = self.until.map_or(end_of_hour.clone(), |until| until.to_string().min(end_of_hour));
-                hours.0 = format!("{hour}{AFTER}");
-                first_edge = (text, until);
-            }
-        }
-        if let Some(until) = self.until {
-            let (hour, text) = (hour_of(until), until.to_string());
-            if text == format!("{hour}:59:59.999Z") {
-                hours.1 = format!("{hour}{AFTER}");
-            } else {
-                // An hour that the first edge has covered already is not counted twice.
-                if hours.0 <= hour {
-                    last_edge = (format!("{hour}:00:00.000Z"), text);
-                }
-                hours.1 = hour;
-            }
-        }
-        (hours, [first_edge, last_edge])
+                // What is left of the larger period that the range begins in, and of the one that it ends in.
+                vec![(first, format!("{}{AFTER}", &before[..outer])), (behind[..outer].to_owned(), last)]
+            };
+            outer = length;
+            parts
+        };
+        let periods = units.iter().flat_map(|&unit| cut(unit.length()).into_iter().map(move |part| (unit, part)));
+        let periods = periods.collect();
+        Parts { periods, hours: cut(HOUR_LENGTH), instants: cut(BEFORE_ALL.len()) }
     }
-}
 
-/// The whole days among whole hours, and the hours that are left before and behind them.
-fn whole_days(hours: &Bounds) -> (Bounds, [Bounds; 2]) {
-    let (from, until) = hours;
-    let (mut days, mut before, mut behind) = ((String::new(), AFTER.to_owned()), nothing(), nothing());
-    if let Some((day, hour)) = from.split_once('T') {
-        if hour == "00" {
-            days.0 = day.to_owned();
-        } else {
-            days.0 = format!("{day}{AFTER}");
-            before = (from.clone(), until.clone().min(days.0.clone()));
-        }
-    } else {
-        days.0.clone_from(from);
+    /// The last instant before the range and the first one behind it, as texts.
+    fn neighbours(self) -> (String, String) {
+        let neighbour = |bound: Option<Timestamp>, millis: i64, open: &str| {
+            let text = bound.map(|instant| instant.plus_millis(millis).to_string());
+            // Outside of the years of four digits there is nothing.
+            text.filter(|text| text.len() == open.len()).unwrap_or_else(|| open.to_owned())
+        };
+        (neighbour(self.from, -1, BEFORE_ALL), neighbour(self.until, 1, BEHIND_ALL))
     }
-    if let Some((day, hour)) = until.split_once('T') {
-        if hour == "23~" {
-            days.1 = format!("{day}{AFTER}");
-        } else {
-            // A day that the hours before have covered already is not counted twice.
-            if days.0.as_str() <= day {
-                behind = (day.to_owned(), until.clone());
-            }
-            days.1 = day.to_owned();
-        }
-    } else {
-        days.1.clone_from(until);
-    }
-    (days, [before, behind])
-}
-
-/// Bounds that nothing lies between.
-fn nothing() -> Bounds {
-    (AFTER.to_owned(), String::new())
-}
-
-/// The UTC hour of an instant, as the kept sums name it.
-fn hour_of(instant: Timestamp) -> String {
-    instant.to_string().chars().take_while(|&c| c != ':').collect()
 }
 
 fn start_of_day(instant: Timestamp) -> Timestamp {
@@ -132,57 +111,60 @@ fn start_of_day(instant: Timestamp) -> Timestamp {
 mod tests {
     use super::*;
 
-    fn parts(from: &str, until: &str) -> Parts {
+    const UNITS: [Unit; 2] = [Unit::Month, Unit::Day];
+
+    fn range(from: &str, until: &str) -> Range {
         let read = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
-        Range { from: read(from), until: read(until) }.parts()
+        Range { from: read(from), until: read(until) }
     }
 
-    fn pair(from: &str, until: &str) -> Bounds {
-        (from.to_owned(), until.to_owned())
-    }
-
-    #[test]
-    fn whole_days_need_no_hours_and_whole_hours_no_rows() {
-        let day = parts("2026-01-31T00:00:00.000Z", "2026-01-31T23:59:59.999Z");
-        assert_eq!(day.days, pair("2026-01-31", "2026-01-31~"));
-        assert_eq!(day.hours, pair("2026-01-31T00", "2026-01-31T23~"));
-        assert_eq!((day.hours_around, day.edges), ([nothing(), nothing()], [nothing(), nothing()]));
-        let ever = parts("", "");
-        assert_eq!((ever.days, ever.hours), (pair("", "~"), pair("", "~")));
-        assert_eq!((ever.hours_around, ever.edges), ([nothing(), nothing()], [nothing(), nothing()]));
+    /// All parts as lines, without those that hold nothing.
+    fn parts(from: &str, until: &str) -> Vec<String> {
+        let Parts { periods, hours, instants } = range(from, until).parts(&UNITS);
+        let periods = periods.into_iter().map(|(unit, bounds)| (unit.as_str(), bounds));
+        let around = [("hour", hours), ("instant", instants)];
+        let around = around.into_iter().flat_map(|(name, parts)| parts.into_iter().map(move |bounds| (name, bounds)));
+        let all = periods.chain(around).filter(|(_, (from, until))| from < until);
+        all.map(|(name, (from, until))| format!("{name} {from} {until}")).collect()
     }
 
     #[test]
-    fn edges_end_where_the_whole_hours_begin() {
-        let both = parts("2026-01-31T09:15:00.042Z", "2026-01-31T11:30:00.000Z");
-        assert_eq!(both.hours, pair("2026-01-31T09~", "2026-01-31T11"));
-        let first = pair("2026-01-31T09:15:00.042Z", "2026-01-31T09:59:59.999Z");
-        assert_eq!(both.edges, [first, pair("2026-01-31T11:00:00.000Z", "2026-01-31T11:30:00.000Z")]);
-        assert_eq!(both.hours_around, [pair("2026-01-31T09~", "2026-01-31T11"), nothing()], "within one day");
+    fn a_range_is_cut_into_the_largest_periods_and_smaller_ones_around_them() {
+        let expected = [
+            "month 2025-11~ 2026-02",
+            "day 2025-11-28~ 2025-11~",
+            "day 2026-02 2026-02-03",
+            "hour 2025-11-28T21~ 2025-11-28~",
+            "hour 2026-02-03 2026-02-03T05",
+            "instant 2025-11-28T21:59:00.000Z~ 2025-11-28T21~",
+            "instant 2026-02-03T05 2026-02-03T05:30:00.001Z",
+        ];
+        assert_eq!(parts("2025-11-28T21:59:00.001Z", "2026-02-03T05:30:00.000Z"), expected);
     }
 
     #[test]
-    fn hours_end_where_the_whole_days_begin() {
-        let days = parts("2026-01-29T22:00:00.000Z", "2026-02-01T05:59:59.999Z");
-        assert_eq!(days.days, pair("2026-01-29~", "2026-02-01"));
-        assert_eq!(days.hours_around, [pair("2026-01-29T22", "2026-01-29~"), pair("2026-02-01", "2026-02-01T05~")]);
-        let open = parts("", "2026-02-01T05:59:59.999Z");
-        assert_eq!(open.days, pair("", "2026-02-01"));
-        assert_eq!(open.hours_around, [nothing(), pair("2026-02-01", "2026-02-01T05~")]);
+    fn a_range_inside_a_period_has_one_part_of_each_kind() {
+        let expected = [
+            "hour 2026-01-31T09~ 2026-01-31T11",
+            "instant 2026-01-31T09:14:59.999Z~ 2026-01-31T09~",
+            "instant 2026-01-31T11 2026-01-31T11:30:00.001Z",
+        ];
+        assert_eq!(parts("2026-01-31T09:15:00.000Z", "2026-01-31T11:30:00.000Z"), expected);
+        let expected = ["instant 2026-01-31T09:14:59.999Z~ 2026-01-31T09:20:00.001Z"];
+        assert_eq!(parts("2026-01-31T09:15:00.000Z", "2026-01-31T09:20:00.000Z"), expected);
     }
 
     #[test]
-    fn a_range_inside_one_hour_is_one_edge() {
-        let inside = parts("2026-01-31T09:15:00.000Z", "2026-01-31T09:20:00.000Z");
-        assert_eq!(inside.edges, [pair("2026-01-31T09:15:00.000Z", "2026-01-31T09:20:00.000Z"), nothing()]);
-        let from_the_start = parts("2026-01-31T09:00:00.000Z", "2026-01-31T09:20:00.000Z");
-        assert_eq!(from_the_start.edges, [nothing(), pair("2026-01-31T09:00:00.000Z", "2026-01-31T09:20:00.000Z")]);
+    fn open_ranges_and_those_to_the_end_of_time_are_months() {
+        assert_eq!(parts("", "")[0], "month 0000-00~ 9999-99");
+        assert_eq!(parts("0000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z"), parts("", ""));
     }
 
     #[test]
-    fn a_range_that_ends_before_it_begins_holds_nothing() {
-        let none = parts("2026-01-31T09:00:00.000Z", "2026-01-31T08:59:59.999Z");
-        assert_eq!((none.days, none.hours), (nothing(), nothing()));
-        assert_eq!((none.hours_around, none.edges), ([nothing(), nothing()], [nothing(), nothing()]));
+    fn a_range_that_ends_before_it_begins_has_no_parts() {
+        let none = Parts { periods: vec![], hours: vec![], instants: vec![] };
+        for until in ["2026-01-31T08:59:59.998Z", "2026-01-31T08:00:00.000Z", "2025-01-31T09:00:00.000Z"] {
+            assert_eq!(range("2026-01-31T09:00:00.000Z", until).parts(&UNITS), none);
+        }
     }
 }

@@ -1,117 +1,154 @@
-//! All SQL of usage.
+//! All SQL of usage that the dashboard asks.
 
-use super::{Model, Range, Usage};
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use serde_json::json;
+
+use super::{
+    Model, Range, Usage,
+    range::{DAY_LENGTH, Unit},
+};
 use crate::{
-    db::{Db, DbError, FromValue, Row, Value},
+    db::{Db, DbError, Row, Statement},
     params,
 };
 
-/// Usage in a range by hour, provider and model: whole hours from the kept sums, the edges from the single executions.
-/// An hour may come in several rows; they are summed up.
-const BY_HOUR: &str = "
-    SELECT hour, provider, model, executions, input_tokens, output_tokens
-    FROM usage_hourly WHERE hour >= ?1 AND hour < ?2
-    UNION ALL
-    SELECT substr(completed_at, 1, 13), provider, model, 1, input_tokens, output_tokens
-    FROM usage_events WHERE completed_at >= ?3 AND completed_at <= ?4
-    UNION ALL
-    SELECT substr(completed_at, 1, 13), provider, model, 1, input_tokens, output_tokens
-    FROM usage_events WHERE completed_at >= ?5 AND completed_at <= ?6";
-
-/// The same by day, for which whole days need no look at their hours.
-const BY_DAY: &str = "
-    SELECT day, provider, model, executions, input_tokens, output_tokens
-    FROM usage_daily WHERE day >= ?1 AND day < ?2
-    UNION ALL
-    SELECT substr(hour, 1, 10), provider, model, executions, input_tokens, output_tokens
-    FROM usage_hourly WHERE hour >= ?3 AND hour < ?4
-    UNION ALL
-    SELECT substr(hour, 1, 10), provider, model, executions, input_tokens, output_tokens
-    FROM usage_hourly WHERE hour >= ?5 AND hour < ?6
-    UNION ALL
-    SELECT substr(completed_at, 1, 10), provider, model, 1, input_tokens, output_tokens
-    FROM usage_events WHERE completed_at >= ?7 AND completed_at <= ?8
-    UNION ALL
-    SELECT substr(completed_at, 1, 10), provider, model, 1, input_tokens, output_tokens
-    FROM usage_events WHERE completed_at >= ?9 AND completed_at <= ?10";
-
-/// What is summed up.
+/// Whole periods: `?1` is a list of unit and bounds.
+const PERIODS: &str = "json_each(?1) AS part CROSS JOIN usage_sums
+    WHERE unit = part.value ->> 0 AND period >= part.value ->> 1 AND period < part.value ->> 2";
+/// The days that hours are taken of.
+const DAYS: &str = "SELECT period, provider, model, hours FROM usage_sums
+    WHERE unit = 'day' AND period IN (SELECT value FROM json_each(?1))";
+/// What lies inside of an hour: `?1` is a list of bounds.
+const INSTANTS: &str = "SELECT substr(completed_at, 1, 13) AS hour, provider, model, count(*) AS executions,
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+    FROM json_each(?1) AS part CROSS JOIN usage_events
+    WHERE completed_at >= part.value ->> 0 AND completed_at < part.value ->> 1 GROUP BY 1, 2, 3";
 const SUMS: &str = "sum(executions) AS executions, sum(input_tokens) AS input_tokens,
     sum(output_tokens) AS output_tokens";
 
 /// Usage by provider and model, largest total first.
 pub async fn by_model(db: &Db, range: Range) -> Result<Vec<(Model, Usage)>, DbError> {
-    let sql = format!(
-        "SELECT provider, model, {SUMS} FROM ({BY_DAY}) GROUP BY provider, model
-        ORDER BY sum(input_tokens) + sum(output_tokens) DESC, provider, model"
-    );
-    let rows = db.read(sql, Bucket::Day.bounds(range)).await?.rows;
-    rows.iter().map(|row| Ok((model_of(row)?, usage_of(row)?))).collect()
+    let sql = format!("SELECT provider, model, {SUMS} FROM {PERIODS} GROUP BY provider, model");
+    let Found { periods, hours } = read(db, range, &[Unit::Month, Unit::Day], sql).await?;
+    let periods: Result<Vec<_>, DbError> = periods.iter().map(|row| Ok((model_of(row)?, usage_of(row)?))).collect();
+    let mut found = summed(periods?, hours.into_iter().map(|(_, model, usage)| (model, usage)));
+    found.sort_by_key(|(_, usage)| Reverse(usage.total_tokens()));
+    Ok(found)
 }
 
 /// Usage by UTC day, oldest first; days without executions are absent.
 pub async fn by_day(db: &Db, range: Range) -> Result<Vec<(String, Usage)>, DbError> {
-    by(db, range, Bucket::Day).await
+    // Days are one part. Grouped along the primary key, they need no sorting.
+    let sql = format!(
+        "SELECT period, {SUMS} FROM usage_sums
+        WHERE unit = 'day' AND period >= ?1 ->> '$[0][1]' AND period < ?1 ->> '$[0][2]' GROUP BY period"
+    );
+    let Found { periods, hours } = read(db, range, &[Unit::Day], sql).await?;
+    let periods: Result<Vec<_>, DbError> = periods.iter().map(|row| Ok((row.get("period")?, usage_of(row)?))).collect();
+    Ok(summed(periods?, hours.into_iter().map(|(hour, _, usage)| (day_of(&hour), usage))))
 }
 
 /// Usage by UTC day, provider and model, in this order.
-pub async fn by_day_and_model(db: &Db, range: Range) -> Result<Vec<(String, Model, Usage)>, DbError> {
-    by_and_model(db, range, Bucket::Day).await
+pub async fn by_day_and_model(db: &Db, range: Range) -> Result<Vec<((String, Model), Usage)>, DbError> {
+    let sql = format!("SELECT period, provider, model, executions, input_tokens, output_tokens FROM {PERIODS}");
+    let Found { periods, hours } = read(db, range, &[Unit::Day], sql).await?;
+    let entry_of = |row: &Row| Ok(((row.get("period")?, model_of(row)?), usage_of(row)?));
+    let periods: Result<Vec<_>, DbError> = periods.iter().map(entry_of).collect();
+    Ok(summed(periods?, hours.into_iter().map(|(hour, model, usage)| ((day_of(&hour), model), usage))))
 }
 
 /// Usage by UTC hour of the day, over all days of the range (defect DB-05).
 pub async fn by_hour(db: &Db, range: Range) -> Result<Vec<(u32, Usage)>, DbError> {
-    by(db, range, Bucket::HourOfDay).await
+    let found = by_hour_and_model(db, range).await?;
+    Ok(summed(found.into_iter().map(|((hour, _), usage)| (hour, usage)).collect(), []))
 }
 
 /// Usage by UTC hour of the day, provider and model, in this order.
-pub async fn by_hour_and_model(db: &Db, range: Range) -> Result<Vec<(u32, Model, Usage)>, DbError> {
-    by_and_model(db, range, Bucket::HourOfDay).await
-}
-
-/// What a series has its points for.
-#[derive(Debug, Clone, Copy)]
-enum Bucket {
-    Day,
-    HourOfDay,
-}
-
-impl Bucket {
-    /// The rows that are summed up, `bucket` naming the point that they belong to.
-    fn used(self) -> String {
-        match self {
-            Self::Day => format!("SELECT day AS bucket, * FROM ({BY_DAY})"),
-            // The last two characters of an hour are its hour of the day.
-            Self::HourOfDay => format!("SELECT CAST(substr(hour, 12, 2) AS INTEGER) AS bucket, * FROM ({BY_HOUR})"),
+pub async fn by_hour_and_model(db: &Db, range: Range) -> Result<Vec<((u32, Model), Usage)>, DbError> {
+    let sql = format!("SELECT provider, model, hours FROM {PERIODS}");
+    let Found { periods, hours } = read(db, range, &[Unit::Month, Unit::Day], sql).await?;
+    let mut models = BTreeMap::<Model, BTreeMap<u32, Usage>>::new();
+    for row in &periods {
+        let of_model = models.entry(model_of(row)?).or_default();
+        for (hour, usage) in hours_of(row)? {
+            *of_model.entry(number_of(&hour)?).or_default() += usage;
         }
     }
-
-    fn bounds(self, range: Range) -> Vec<Value> {
-        let parts = range.parts();
-        let [first_edge, last_edge] = parts.edges;
-        let [hours_before, hours_behind] = parts.hours_around;
-        let bounds = match self {
-            Self::Day => vec![parts.days, hours_before, hours_behind, first_edge, last_edge],
-            Self::HourOfDay => vec![parts.hours, first_edge, last_edge],
-        };
-        bounds.into_iter().flat_map(|(from, until)| params![from, until]).collect()
+    for (hour, model, usage) in hours {
+        *models.entry(model).or_default().entry(number_of(&hour[DAY_LENGTH + 1..])?).or_default() += usage;
     }
+    let entries = models
+        .into_iter()
+        .flat_map(|(model, hours)| hours.into_iter().map(move |(hour, usage)| ((hour, model.clone()), usage)));
+    Ok(summed(entries.collect(), []))
 }
 
-async fn by<T: FromValue>(db: &Db, range: Range, bucket: Bucket) -> Result<Vec<(T, Usage)>, DbError> {
-    let sql = format!("SELECT bucket, {SUMS} FROM ({}) GROUP BY bucket ORDER BY bucket", bucket.used());
-    let rows = db.read(sql, bucket.bounds(range)).await?.rows;
-    rows.iter().map(|row| Ok((row.get("bucket")?, usage_of(row)?))).collect()
+/// What is summed up for a range: rows of its whole periods, and its hours around them. An hour may come twice.
+struct Found {
+    periods: Vec<Row>,
+    hours: Vec<(String, Model, Usage)>,
 }
 
-async fn by_and_model<T: FromValue>(db: &Db, range: Range, bucket: Bucket) -> Result<Vec<(T, Model, Usage)>, DbError> {
-    let sql = format!(
-        "SELECT bucket, provider, model, {SUMS} FROM ({})
-        GROUP BY bucket, provider, model ORDER BY bucket, provider, model",
-        bucket.used()
-    );
-    let rows = db.read(sql, bucket.bounds(range)).await?.rows;
-    rows.iter().map(|row| Ok((row.get("bucket")?, model_of(row)?, usage_of(row)?))).collect()
+/// Reads the whole periods with `sql`. What is recorded between the statements is found by one of them or by none.
+async fn read(db: &Db, range: Range, units: &[Unit], sql: String) -> Result<Found, DbError> {
+    let parts = range.parts(units);
+    let periods: Vec<_> = parts.periods.iter().map(|(unit, (from, until))| (unit.as_str(), from, until)).collect();
+    let days: Vec<&str> = parts.hours.iter().map(|(from, _)| &from[..DAY_LENGTH]).collect();
+    let statements = vec![
+        Statement::new(sql, params![json!(periods).to_string()]),
+        Statement::new(DAYS, params![json!(days).to_string()]),
+        Statement::new(INSTANTS, params![json!(parts.instants).to_string()]),
+    ];
+    let mut answers = db.read_many(statements).await?.into_iter().map(|rows| rows.rows);
+    let mut next = || answers.next().unwrap_or_default();
+    let (periods, days, instants) = (next(), next(), next());
+
+    let mut hours = Vec::new();
+    for row in &days {
+        let day: String = row.get("period")?;
+        for (hour, usage) in hours_of(row)? {
+            let hour = format!("{day}T{hour}");
+            if parts.hours.iter().any(|(from, until)| *from <= hour && hour < *until) {
+                hours.push((hour, model_of(row)?, usage));
+            }
+        }
+    }
+    for row in &instants {
+        hours.push((row.get("hour")?, model_of(row)?, usage_of(row)?));
+    }
+    Ok(Found { periods, hours })
+}
+
+/// All entries in order, those of one key added up.
+fn summed<K: Ord>(mut entries: Vec<(K, Usage)>, more: impl IntoIterator<Item = (K, Usage)>) -> Vec<(K, Usage)> {
+    entries.extend(more);
+    entries.sort_by(|one, other| one.0.cmp(&other.0));
+    entries.dedup_by(|(key, usage), (first, sum)| {
+        let is_same = key == first;
+        if is_same {
+            *sum += *usage;
+        }
+        is_same
+    });
+    entries
+}
+
+/// The hours of a sum, by the two digits that name them.
+fn hours_of(row: &Row) -> Result<impl Iterator<Item = (String, Usage)>, DbError> {
+    let hours: BTreeMap<String, [u64; 3]> = row.json("hours")?;
+    Ok(hours.into_iter().map(|(hour, [executions, input_tokens, output_tokens])| {
+        (hour, Usage { input_tokens, output_tokens, executions })
+    }))
+}
+
+fn number_of(hour: &str) -> Result<u32, DbError> {
+    hour.parse().map_err(|_| DbError::Column("hours"))
+}
+
+/// The day of an hour.
+fn day_of(hour: &str) -> String {
+    hour[..DAY_LENGTH].to_owned()
 }
 
 pub(super) fn model_of(row: &Row) -> Result<Model, DbError> {

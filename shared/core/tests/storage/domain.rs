@@ -178,6 +178,7 @@ async fn an_execution_runs_from_creation_to_result(target: &Target) {
         EXCEPT SELECT COALESCE(prompt_id, ''), substr(created_at, 1, 7), provider, status, starred, count(*)
         FROM executions GROUP BY 1, 2, 3, 4, 5)";
     assert_eq!(number(db, wrong_counters).await, 0, "the triggers keep the counters");
-    let usage = "SELECT executions * 100 + input_tokens * 10 + output_tokens AS n FROM usage_hourly";
+    let usage =
+        "SELECT executions * 100 + input_tokens * 10 + output_tokens AS n FROM usage_hours WHERE unit = 'month'";
     assert_eq!(number(db, usage).await, 134);
 }
