@@ -108,7 +108,7 @@ pub async fn list(
     let rows = |stretch: Stretch| {
         let (limit, offset) = (params.len() + 1, params.len() + 2);
         let inner = stretch.direction(direction).sql();
-        let chosen = format!("{condition} ORDER BY at {inner}, id {inner} LIMIT ?{limit} OFFSET ?{offset}");
+        let chosen = format!("{condition} ORDER BY at {inner}, id {inner} LIMIT +?{limit} OFFSET ?{offset}");
         let mut params = params.clone();
         params.extend(params![stretch.limit, stretch.offset]);
         select(&chosen, direction, params)
@@ -136,7 +136,7 @@ pub async fn list_from(
     }
     params.push(limit.into());
     let inner = direction.sql();
-    chosen.push_str(&format!(" ORDER BY at {inner}, id {inner} LIMIT ?{}", params.len()));
+    chosen.push_str(&format!(" ORDER BY at {inner}, id {inner} LIMIT +?{}", params.len()));
     db.read_many(vec![select(&chosen, direction, params)]).await?[0].rows.iter().map(entry_of).collect()
 }
 
@@ -179,7 +179,7 @@ pub async fn delete_before(db: &Db, before: Timestamp, limit: u32) -> Result<u64
     let allow = "INSERT INTO audit_log_end (id, kept_from) VALUES (1, ?1)
         ON CONFLICT (id) DO UPDATE SET kept_from = max(kept_from, excluded.kept_from)";
     let delete = "DELETE FROM audit_log
-        WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 ORDER BY at, id LIMIT ?2)";
+        WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 ORDER BY at, id LIMIT +?2)";
     let writes = vec![Statement::new(allow, params![before]), Statement::new(delete, params![before, limit])];
     Ok(db.write(writes).await?.last().map_or(0, |answer| answer.affected))
 }

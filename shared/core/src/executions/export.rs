@@ -70,7 +70,7 @@ pub async fn export(
         let sql = format!(
             "SELECT json_extract(p.data, '$.versions[' || (json_extract(e.data, '$.prompt_version') - 1) || '].prompt')
                 AS prompt_value, e.{column} AS sort_value, e.seq AS seq, {VIEW}
-            WHERE e.seq IN (SELECT seq FROM {source} WHERE {part} AND {condition} ORDER BY {inner} LIMIT ?{limit})
+            WHERE e.seq IN (SELECT seq FROM {source} WHERE {part} AND {condition} ORDER BY {inner} LIMIT +?{limit})
             ORDER BY {outer}",
             source = filter.source(order),
             column = order.column(),

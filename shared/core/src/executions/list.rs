@@ -153,7 +153,7 @@ fn select(filter: &ExecutionFilter, order: ExecutionOrder, direction: Direction,
     let (source, outer) = (filter.source(order), ordering(order, direction, "e."));
     let sql = format!(
         "SELECT {VIEW}
-        WHERE e.seq IN (SELECT seq FROM {source} WHERE {condition} ORDER BY {inner} LIMIT ?{limit} OFFSET ?{offset})
+        WHERE e.seq IN (SELECT seq FROM {source} WHERE {condition} ORDER BY {inner} LIMIT +?{limit} OFFSET ?{offset})
         ORDER BY {outer}"
     );
     Statement::new(sql, params)

@@ -93,7 +93,7 @@ pub async fn update_fields(
 pub async fn delete_ended(db: &Db, before: Timestamp, limit: u32) -> Result<u64, DbError> {
     let sql = "DELETE FROM executions WHERE id IN (SELECT id FROM executions
         WHERE completed_at < ?1 AND +status IN ('completed', 'failed')
-        ORDER BY completed_at, seq LIMIT ?2)";
+        ORDER BY completed_at, seq LIMIT +?2)";
     let answers = db.write(vec![Statement::new(sql, params![before, limit])]).await?;
     Ok(answers.first().map_or(0, |answer| answer.affected))
 }

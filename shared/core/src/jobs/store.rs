@@ -83,7 +83,7 @@ fn select(filter: &JobFilter, order: JobOrder, direction: Direction, stretch: St
     let (column, outer, inner) = (order.column(), direction.sql(), stretch.direction(direction).sql());
     let sql = format!(
         "SELECT {VIEW} FROM jobs WHERE id IN (
-            SELECT id FROM jobs WHERE {condition} ORDER BY {column} {inner}, id {inner} LIMIT ?{limit} OFFSET ?{offset})
+            SELECT id FROM jobs WHERE {condition} ORDER BY {column} {inner}, id {inner} LIMIT +?{limit} OFFSET ?{offset})
         ORDER BY {column} {outer}, id {outer}"
     );
     Statement::new(sql, params)
