@@ -5,7 +5,7 @@
 //! to the millisecond, none touches an execution, and how much is read depends on neither the number of executions nor, by
 //! model and by hour, much on the length of the range.
 
-use std::ops::AddAssign;
+use std::{iter::Sum, ops::AddAssign};
 
 mod counters;
 mod range;
@@ -40,6 +40,14 @@ impl AddAssign for Usage {
         self.input_tokens += other.input_tokens;
         self.output_tokens += other.output_tokens;
         self.executions += other.executions;
+    }
+}
+
+impl<'a> Sum<&'a Usage> for Usage {
+    fn sum<I: Iterator<Item = &'a Usage>>(usages: I) -> Self {
+        let mut sum = Self::default();
+        usages.for_each(|usage| sum += *usage);
+        sum
     }
 }
 

@@ -1,12 +1,13 @@
 //! All SQL of usage that the dashboard asks.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{cmp::Reverse, collections::BTreeMap, ops};
 
+use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::json;
 
 use super::{
     Model, Range, Usage,
-    range::{DAY_LENGTH, Unit},
+    range::{Bounds, DAY_LENGTH, Unit},
 };
 use crate::{
     db::{Db, DbError, Row, Statement},
@@ -20,19 +21,20 @@ const PERIODS: &str = "json_each(?1) AS part CROSS JOIN usage_sums
 const DAYS: &str = "SELECT period, provider, model, hours FROM usage_sums
     WHERE unit = 'day' AND period IN (SELECT value FROM json_each(?1))";
 /// What lies inside of an hour: `?1` is a list of bounds.
-const INSTANTS: &str = "SELECT substr(completed_at, 1, 13) AS hour, provider, model, count(*) AS executions,
-        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
+const INSTANTS: &str =
+    "SELECT substr(completed_at, 1, 10) AS day, CAST(substr(completed_at, 12, 2) AS INTEGER) AS hour,
+        provider, model, count(*) AS executions, sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens
     FROM json_each(?1) AS part CROSS JOIN usage_events
-    WHERE completed_at >= part.value ->> 0 AND completed_at < part.value ->> 1 GROUP BY 1, 2, 3";
+    WHERE completed_at >= part.value ->> 0 AND completed_at < part.value ->> 1 GROUP BY 1, 2, 3, 4";
 const SUMS: &str = "sum(executions) AS executions, sum(input_tokens) AS input_tokens,
     sum(output_tokens) AS output_tokens";
 
 /// Usage by provider and model, largest total first.
 pub async fn by_model(db: &Db, range: Range) -> Result<Vec<(Model, Usage)>, DbError> {
     let sql = format!("SELECT provider, model, {SUMS} FROM {PERIODS} GROUP BY provider, model");
-    let Found { periods, hours } = read(db, range, &[Unit::Month, Unit::Day], sql).await?;
+    let Found { periods, around } = read(db, range, &[Unit::Month, Unit::Day], sql).await?;
     let periods: Result<Vec<_>, DbError> = periods.iter().map(|row| Ok((model_of(row)?, usage_of(row)?))).collect();
-    let mut found = summed(periods?, hours.into_iter().map(|(_, model, usage)| (model, usage)));
+    let mut found = summed(periods?, around.into_iter().map(|hours| (hours.model, hours.usages.values().sum())));
     found.sort_by_key(|(_, usage)| Reverse(usage.total_tokens()));
     Ok(found)
 }
@@ -44,18 +46,18 @@ pub async fn by_day(db: &Db, range: Range) -> Result<Vec<(String, Usage)>, DbErr
         "SELECT period, {SUMS} FROM usage_sums
         WHERE unit = 'day' AND period >= ?1 ->> '$[0][1]' AND period < ?1 ->> '$[0][2]' GROUP BY period"
     );
-    let Found { periods, hours } = read(db, range, &[Unit::Day], sql).await?;
+    let Found { periods, around } = read(db, range, &[Unit::Day], sql).await?;
     let periods: Result<Vec<_>, DbError> = periods.iter().map(|row| Ok((row.get("period")?, usage_of(row)?))).collect();
-    Ok(summed(periods?, hours.into_iter().map(|(hour, _, usage)| (day_of(&hour), usage))))
+    Ok(summed(periods?, around.into_iter().map(|hours| (hours.day, hours.usages.values().sum()))))
 }
 
 /// Usage by UTC day, provider and model, in this order.
 pub async fn by_day_and_model(db: &Db, range: Range) -> Result<Vec<((String, Model), Usage)>, DbError> {
     let sql = format!("SELECT period, provider, model, executions, input_tokens, output_tokens FROM {PERIODS}");
-    let Found { periods, hours } = read(db, range, &[Unit::Day], sql).await?;
+    let Found { periods, around } = read(db, range, &[Unit::Day], sql).await?;
     let entry_of = |row: &Row| Ok(((row.get("period")?, model_of(row)?), usage_of(row)?));
     let periods: Result<Vec<_>, DbError> = periods.iter().map(entry_of).collect();
-    Ok(summed(periods?, hours.into_iter().map(|(hour, model, usage)| ((day_of(&hour), model), usage))))
+    Ok(summed(periods?, around.into_iter().map(|hours| ((hours.day, hours.model), hours.usages.values().sum()))))
 }
 
 /// Usage by UTC hour of the day, over all days of the range (defect DB-05).
@@ -67,16 +69,19 @@ pub async fn by_hour(db: &Db, range: Range) -> Result<Vec<(u32, Usage)>, DbError
 /// Usage by UTC hour of the day, provider and model, in this order.
 pub async fn by_hour_and_model(db: &Db, range: Range) -> Result<Vec<((u32, Model), Usage)>, DbError> {
     let sql = format!("SELECT provider, model, hours FROM {PERIODS}");
-    let Found { periods, hours } = read(db, range, &[Unit::Month, Unit::Day], sql).await?;
+    let Found { periods, around } = read(db, range, &[Unit::Month, Unit::Day], sql).await?;
     let mut models = BTreeMap::<Model, BTreeMap<u32, Usage>>::new();
-    for row in &periods {
-        let of_model = models.entry(model_of(row)?).or_default();
-        for (hour, usage) in hours_of(row)? {
-            *of_model.entry(number_of(&hour)?).or_default() += usage;
+    let mut add = |model, usages: BTreeMap<u32, Usage>| {
+        let of_model = models.entry(model).or_default();
+        for (hour, usage) in usages {
+            *of_model.entry(hour).or_default() += usage;
         }
+    };
+    for row in &periods {
+        add(model_of(row)?, hours_of(row)?);
     }
-    for (hour, model, usage) in hours {
-        *models.entry(model).or_default().entry(number_of(&hour[DAY_LENGTH + 1..])?).or_default() += usage;
+    for hours in around {
+        add(hours.model, hours.usages);
     }
     let entries = models
         .into_iter()
@@ -84,10 +89,17 @@ pub async fn by_hour_and_model(db: &Db, range: Range) -> Result<Vec<((u32, Model
     Ok(summed(entries.collect(), []))
 }
 
-/// What is summed up for a range: rows of its whole periods, and its hours around them. An hour may come twice.
+/// What is summed up for a range: rows of its whole periods, and what lies around them. An hour may come twice.
 struct Found {
     periods: Vec<Row>,
-    hours: Vec<(String, Model, Usage)>,
+    around: Vec<Hours>,
+}
+
+/// Usage within some hours of a day.
+struct Hours {
+    day: String,
+    model: Model,
+    usages: BTreeMap<u32, Usage>,
 }
 
 /// Reads the whole periods with `sql`. What is recorded between the statements is found by one of them or by none.
@@ -104,20 +116,26 @@ async fn read(db: &Db, range: Range, units: &[Unit], sql: String) -> Result<Foun
     let mut next = || answers.next().unwrap_or_default();
     let (periods, days, instants) = (next(), next(), next());
 
-    let mut hours = Vec::new();
+    let mut around = Vec::with_capacity(days.len() + instants.len());
     for row in &days {
-        let day: String = row.get("period")?;
-        for (hour, usage) in hours_of(row)? {
-            let hour = format!("{day}T{hour}");
-            if parts.hours.iter().any(|(from, until)| *from <= hour && hour < *until) {
-                hours.push((hour, model_of(row)?, usage));
-            }
-        }
+        let (day, mut usages) = (row.get::<String>("period")?, hours_of(row)?);
+        let wanted = parts.hours.iter().find(|(from, _)| from.starts_with(&day)).map(numbers_in);
+        usages.retain(|hour, _| wanted.as_ref().is_some_and(|wanted| wanted.contains(hour)));
+        around.push(Hours { day, model: model_of(row)?, usages });
     }
     for row in &instants {
-        hours.push((row.get("hour")?, model_of(row)?, usage_of(row)?));
+        let usages = BTreeMap::from([(row.get("hour")?, usage_of(row)?)]);
+        around.push(Hours { day: row.get("day")?, model: model_of(row)?, usages });
     }
-    Ok(Found { periods, hours })
+    around.retain(|hours| !hours.usages.is_empty());
+    Ok(Found { periods, around })
+}
+
+/// Which hours of the day lie within bounds that are about one day.
+fn numbers_in((from, until): &Bounds) -> ops::Range<u32> {
+    let number = |text: &str| text.get(DAY_LENGTH + 1..DAY_LENGTH + 3).and_then(|hour| hour.parse::<u32>().ok());
+    // `2026-01-31T09~` is what comes after the hour, `2026-01-31` is before all and `2026-01-31~` after all.
+    number(from).map_or(0, |hour| hour + 1)..number(until).unwrap_or(24)
 }
 
 /// All entries in order, those of one key added up.
@@ -134,21 +152,21 @@ fn summed<K: Ord>(mut entries: Vec<(K, Usage)>, more: impl IntoIterator<Item = (
     entries
 }
 
-/// The hours of a sum, by the two digits that name them.
-fn hours_of(row: &Row) -> Result<impl Iterator<Item = (String, Usage)>, DbError> {
-    let hours: BTreeMap<String, [u64; 3]> = row.json("hours")?;
-    Ok(hours.into_iter().map(|(hour, [executions, input_tokens, output_tokens])| {
-        (hour, Usage { input_tokens, output_tokens, executions })
-    }))
+/// How a sum is split by the hour of the day.
+fn hours_of(row: &Row) -> Result<BTreeMap<u32, Usage>, DbError> {
+    let hours: BTreeMap<HourOfDay, [u64; 3]> = row.json("hours")?;
+    let usage = |[executions, input_tokens, output_tokens]: [u64; 3]| Usage { input_tokens, output_tokens, executions };
+    Ok(hours.into_iter().map(|(HourOfDay(hour), sums)| (hour, usage(sums))).collect())
 }
 
-fn number_of(hour: &str) -> Result<u32, DbError> {
-    hour.parse().map_err(|_| DbError::Column("hours"))
-}
+/// The number of an hour, of which JSON has the two digits.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct HourOfDay(u32);
 
-/// The day of an hour.
-fn day_of(hour: &str) -> String {
-    hour[..DAY_LENGTH].to_owned()
+impl<'de> Deserialize<'de> for HourOfDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&str>::deserialize(deserializer)?.parse().map(Self).map_err(D::Error::custom)
+    }
 }
 
 pub(super) fn model_of(row: &Row) -> Result<Model, DbError> {
