@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::{
     cold::first_request,
-    figures::{reached, rounded},
-    functions::{CommonArgs, Functions},
+    common::CommonArgs,
+    figures::rounded,
+    functions::{Functions, Programs, is_api},
+    goal::Goal,
     load::{Call, Load, direct, in_turn, load},
     stock::{Stock, execution_body, input},
 };
@@ -64,12 +66,14 @@ struct Memory {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn api(args: ApiArgs) -> Result<()> {
+pub(super) async fn api(args: ApiArgs) -> Result<()> {
     let most = args.connections.iter().max().copied().unwrap_or(1);
-    let (measured, memory) =
-        Functions::run(&args.common, most.into(), None, async |functions| measure_all(functions, &args).await).await?;
+    let programs = Programs::build(&args.common, is_api).await?;
+    let measure = async |functions: &Functions| measure_all(functions, &args).await;
+    let (measured, memory) = Functions::run(&programs, most.into(), None, measure).await?;
     print(&args, &measured, &memory);
-    args.common.write_json(&report(&args, &measured, &memory))
+    let setting = json!({"database": "file", "seconds": args.seconds, "requests": args.requests});
+    args.common.finish("api", setting, figures(&measured, &memory), &goals(&measured, &memory))
 }
 
 async fn measure_all(functions: &Functions, args: &ApiArgs) -> Result<(Vec<Measured>, Vec<Memory>)> {
@@ -177,15 +181,21 @@ fn print(args: &ApiArgs, measured: &[Measured], memory: &[Memory]) {
         for Memory { function, at_first, resident, peak } in memory {
             println!("{function:<36}{at_first:>13.1}{resident:>16.1}{peak:>8.1}");
         }
-        let most = memory.iter().map(|memory| memory.resident).fold(0.0, f64::max);
-        println!("  goal: at most {GOAL_RESIDENT_MB} MB after 10,000 requests: {}", reached(most <= GOAL_RESIDENT_MB));
     }
+}
+
+fn goals(measured: &[Measured], memory: &[Memory]) -> Vec<Goal> {
+    let mut goals = Vec::new();
     if let Some(load) = prompts_list(measured) {
-        let (cpu, p99) = (load.function_cpu_ms, load.latency.p99);
-        println!("\n{PROMPTS_LIST}, {GOAL_CONNECTIONS} connections");
-        println!("  goal: at most {GOAL_CPU_MS} ms of the function's CPU per request: {}", reached(cpu <= GOAL_CPU_MS));
-        println!("  goal: p99 at most {GOAL_P99_MS} ms: {}\n", reached(p99 <= GOAL_P99_MS));
+        let list = format!("{PROMPTS_LIST}, {GOAL_CONNECTIONS} connections");
+        goals.push(Goal::at_most(format!("{list}, the function's CPU"), GOAL_CPU_MS, "ms", load.function_cpu_ms));
+        goals.push(Goal::at_most(format!("{list}, p99,"), GOAL_P99_MS, "ms", load.latency.p99));
     }
+    if !memory.is_empty() {
+        let resident = memory.iter().map(|memory| (memory.function.clone(), memory.resident));
+        goals.push(Goal::all_at_most("memory after all requests", GOAL_RESIDENT_MB, "MB", resident));
+    }
+    goals
 }
 
 fn prompts_list(measured: &[Measured]) -> Option<&Load> {
@@ -193,7 +203,7 @@ fn prompts_list(measured: &[Measured]) -> Option<&Load> {
     list.loads.iter().find(|(connections, _)| *connections == GOAL_CONNECTIONS).map(|(_, load)| load)
 }
 
-fn report(args: &ApiArgs, measured: &[Measured], memory: &[Memory]) -> Value {
+fn figures(measured: &[Measured], memory: &[Memory]) -> Value {
     let operations = measured.iter().map(|measured| {
         let loads = measured.loads.iter().map(|(connections, load)| (connections.to_string(), load.json()));
         json!({
@@ -208,12 +218,5 @@ fn report(args: &ApiArgs, measured: &[Measured], memory: &[Memory]) -> Value {
         let values = json!({"firstAnswer": rounded(*at_first), "resident": rounded(*resident), "peak": rounded(*peak)});
         (memory.function.clone(), values)
     });
-    json!({
-        "benchmark": "api",
-        "setting": args.common.setting(&[
-            ("database", json!("file")), ("seconds", json!(args.seconds)), ("requests", json!(args.requests)),
-        ]),
-        "operations": operations.collect::<Vec<_>>(),
-        "memoryMb": memory.collect::<serde_json::Map<_, _>>(),
-    })
+    json!({"operations": operations.collect::<Vec<_>>(), "memoryMb": memory.collect::<serde_json::Map<_, _>>()})
 }

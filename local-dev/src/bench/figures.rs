@@ -38,11 +38,6 @@ pub(super) fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// How a goal was met, in a word.
-pub(super) fn reached(is_reached: bool) -> &'static str {
-    if is_reached { "reached" } else { "missed" }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

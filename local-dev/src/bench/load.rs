@@ -6,19 +6,20 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use axum::http::{self, Method};
+use axum::{
+    body::Bytes,
+    http::{Method, Request},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shared_core::outbound;
 
 use super::{
     figures::{Percentiles, milliseconds, rounded},
-    functions::Functions,
+    functions::{CALL_LIMIT, Functions},
 };
-use crate::{gateway::event_for, invoke::Invoker, process::Usage};
+use crate::{invoke::Invoker, process::Usage};
 
-/// Far above what any call takes.
-const CALL_LIMIT: Duration = Duration::from_secs(30);
 /// Requests of each connection before anything counts.
 const WARM_UP: u64 = 20;
 
@@ -72,20 +73,16 @@ impl Call {
 
     /// The function that serves it.
     pub(super) fn function(&self, functions: &Functions) -> Result<String> {
-        functions.serving(self.method.as_str(), &self.path)
+        Ok(self.event(functions)?.0)
     }
 
-    /// The event that the gateway makes of it.
-    fn event(&self, functions: &Functions) -> Result<String> {
-        let mut request = http::Request::builder().method(self.method.clone()).uri(&self.path).header("host", "bench");
+    /// The function that serves it, and the event that the gateway makes of it.
+    fn event(&self, functions: &Functions) -> Result<(String, Bytes)> {
+        let mut request = Request::builder().method(self.method.clone()).uri(&self.path);
         for (name, value) in &self.headers {
             request = request.header(*name, value);
         }
-        let (parts, ()) = request.body(())?.into_parts();
-        let path = parts.uri.path().to_owned();
-        let event =
-            event_for(&functions.template, &parts, &path, self.body.as_deref().unwrap_or_default().as_bytes(), 80);
-        Ok(event.with_context(|| format!("no route for {path}"))?.1)
+        functions.event(request, self.body.as_deref().unwrap_or_default().as_bytes())
     }
 
     fn check(&self, status: u16) -> Result<()> {
@@ -165,7 +162,7 @@ pub(super) async fn direct(functions: &Functions, call: &Call, time: Duration) -
     struct Answer {
         status_code: u16,
     }
-    let (function, event) = (call.function(functions)?, axum::body::Bytes::from(call.event(functions)?));
+    let (function, event) = call.event(functions)?;
     let send = async || {
         let answer = functions.host.invoke(&function, event.clone(), CALL_LIMIT).await?;
         call.check(serde_json::from_slice::<Answer>(&answer)?.status_code)
