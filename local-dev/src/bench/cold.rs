@@ -114,7 +114,7 @@ async fn measure(functions: &Functions, name: &str, path: Option<String>, starts
 }
 
 /// The first operation of a function that needs no parameter, so that it reads from the database and succeeds.
-pub(super) fn first_request(document: &Value, template: &Template, function: &str) -> Option<String> {
+fn first_request(document: &Value, template: &Template, function: &str) -> Option<String> {
     let paths = document["paths"].as_object()?.iter();
     let mut readable = paths.filter(|(path, item)| !path.contains('{') && item.get("get").is_some());
     let is_served = |path: &str| template.route("GET", path).is_some_and(|found| found.route.function == function);

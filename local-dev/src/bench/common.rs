@@ -33,8 +33,9 @@ impl CommonArgs {
     /// depend on.
     pub(super) fn finish(&self, benchmark: &str, setting: Value, figures: Value, goals: &[Goal]) -> Result<()> {
         println!();
-        goals.iter().for_each(|goal| println!("  {goal}"));
-        println!();
+        for goal in goals {
+            println!("  {goal}");
+        }
         if let Some(file) = &self.json {
             let report = self.report(benchmark, setting, figures, goals);
             fs::write(file, format!("{report:#}\n")).with_context(|| format!("cannot write {}", file.display()))?;

@@ -33,6 +33,8 @@ use crate::{
 
 /// Makes the first account.
 const ACCOUNTS: &str = "api-auth";
+/// Limits that are counted, and that no benchmark reaches.
+const UNREACHED_LIMITS: [&str; 3] = ["INVITATIONS_PER_HOUR", "UPLOADS_PER_HOUR", "UPLOAD_MIB_PER_HOUR"];
 /// Far above what any call takes.
 pub(super) const CALL_LIMIT: Duration = Duration::from_secs(120);
 
@@ -110,8 +112,9 @@ impl Functions {
         let (template, programs) = (programs.template.clone(), &programs.files);
         // Settings are refused when their provider cannot be reached.
         let demo = DemoProvider::start(None, Duration::ZERO).await?;
-        let addresses = ["OLLAMA_BASE_URL", "VOYAGEAI_BASE_URL"];
-        let env = addresses.map(|name| (name.to_owned(), demo.url())).into();
+        let addresses = ["OLLAMA_BASE_URL", "VOYAGEAI_BASE_URL"].map(|name| (name.to_owned(), demo.url()));
+        let limits = UNREACHED_LIMITS.map(|name| (name.to_owned(), u32::MAX.to_string()));
+        let env = addresses.into_iter().chain(limits).collect();
         let isolation = Isolation { data_dir: dir, database: &database, programs, env: &env, max_instances: instances };
         let host = Arc::new(Host::new(functions_alone(&template, &isolation)?, dir, &Reporter::silent())?);
         host.invoke(MIGRATE, "{}".into(), CALL_LIMIT).await.context("the migration failed")?;
@@ -119,7 +122,8 @@ impl Functions {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
         let gateway = Gateway::start(listener, template.clone(), host.clone(), None, Reporter::silent())?;
         let api = Api::register(format!("http://{}", gateway.address())).await?;
-        Ok(Self { api, db: Db::new(&database), database, template, host, _gateway: gateway, _demo: demo })
+        let db = Db::new(&database);
+        Ok(Self { api, db, database, template, host, _gateway: gateway, _demo: demo })
     }
 
     /// Names of the API functions.
@@ -139,11 +143,6 @@ impl Functions {
     /// The event of a GET request with the admin's session.
     pub(super) fn reading(&self, path: &str) -> Result<(String, Bytes)> {
         self.event(Request::get(path).header("authorization", format!("Bearer {}", self.api.token())), b"")
-    }
-
-    /// Processor time of all processes of a function.
-    pub(super) fn cpu(&self, function: &str) -> Duration {
-        self.host.usage(function).iter().map(|usage| usage.cpu).sum()
     }
 
     /// The only process of a function.

@@ -1,8 +1,9 @@
 //! `cargo dev bench`: measures the system on this machine.
 //!
-//! `pipeline` and `admission` measure a whole `system`; the others `functions` alone: `api`, `auth`, `remote` and
-//! `export` with what `stock` fills in, under the `load` of a request; `cold` their starts; `scale` operations over a
-//! large database. `common` has the options of all, `figures` their arithmetic, `goal` what they are held against.
+//! `pipeline` and `admission` measure a whole `system`; the others `functions` alone: `api` (its `operations`), `auth`,
+//! `remote`, and `export` with what `stock` fills in, under the `load` of a request; `cold` their starts; `scale`
+//! operations over a large database. `common` has the options of all, `figures` their arithmetic, `goal` what they are held
+//! against.
 
 mod admission;
 mod api;
@@ -14,6 +15,7 @@ mod figures;
 mod functions;
 mod goal;
 mod load;
+mod operations;
 mod pipeline;
 mod remote;
 mod scale;
@@ -58,7 +60,8 @@ pub enum Bench {
     Scale(ScaleArgs),
     /// Throughput, latency, processor time and memory of API operations
     ///
-    /// Starts the API functions alone, behind the gateway, on the runtime host and over a fresh database file.
+    /// Starts the API functions alone, behind the gateway, on the runtime host and over a fresh database file. Takes some
+    /// minutes for all of them; `--only` chooses.
     Api(ApiArgs),
     /// What it takes to recognise sessions and API keys, among few keys and many, and to sign in
     ///

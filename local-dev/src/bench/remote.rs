@@ -86,7 +86,7 @@ pub(super) async fn remote(args: RemoteArgs) -> Result<()> {
 }
 
 fn calls(functions: &Functions, stock: &Stock) -> Vec<Call> {
-    let Stock { prompt, execution, deployment, api_key } = stock;
+    let Stock { prompt, execution, deployment, api_key, .. } = stock;
     let (run, login) = (json!({"userInput": input()}), json!({"email": EMAIL, "password": PASSWORD}));
     let execution = format!("/api/v1/executions/{execution}");
     vec![
@@ -112,7 +112,7 @@ impl Meter<'_> {
     async fn measure_all(&self, functions: &Functions, stock: &Stock) -> Result<Vec<Operation>> {
         let (client, mut measured) = (Client::new(functions)?, Vec::new());
         for call in calls(functions, stock) {
-            measured.push(self.measure(&call.name, async || client.send(&call).await).await?);
+            measured.push(self.measure(&call.name, async || client.send(&call).await.map(drop)).await?);
         }
         measured.extend(self.measure_pipeline(&functions.db).await?);
         Ok(measured)
