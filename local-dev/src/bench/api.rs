@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     common::{CommonArgs, cores},
     figures::rounded,
-    functions::{Functions, Programs, is_api},
+    functions::{Functions, Programs},
     goal::Goal,
     load::{Call, Load, direct, load},
     operations::{PROMPTS_LIST, SIGN_IN, operations},
@@ -66,7 +66,7 @@ struct Memory {
 /// Runs the benchmark and prints its figures.
 pub(super) async fn api(args: ApiArgs) -> Result<()> {
     let most = args.connections.iter().max().copied().unwrap_or(1);
-    let programs = Programs::build(&args.common, is_api).await?;
+    let programs = Programs::build(&args.common).await?;
     let measure = async |functions: &Functions| measure_all(functions, &args).await;
     let (measured, memory) = Functions::run(&programs, most.into(), None, measure).await?;
     let setting = json!({"database": "file", "timeMs": args.time_ms, "requests": args.requests});

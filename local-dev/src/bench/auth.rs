@@ -14,7 +14,7 @@ use shared_core::{
 use super::{
     common::CommonArgs,
     figures::rounded,
-    functions::{Functions, Programs, is_api},
+    functions::{Functions, Programs},
     goal::Goal,
     load::{Call, Load, load},
 };
@@ -53,7 +53,7 @@ impl Round {
 
 /// Runs the benchmark and prints its figures.
 pub(super) async fn auth(args: AuthArgs) -> Result<()> {
-    let programs = Programs::build(&args.common, is_api).await?;
+    let programs = Programs::build(&args.common).await?;
     let measure = async |functions: &Functions| measure(functions, &args).await;
     let (rounds, sign_in) = Functions::run(&programs, 1, None, measure).await?;
     print(&args, &rounds, &sign_in);

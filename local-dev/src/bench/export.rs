@@ -10,7 +10,7 @@ use shared_core::{Db, db::Statement, outbound, params};
 use super::{
     common::CommonArgs,
     figures::rounded,
-    functions::{Functions, Programs, is_api},
+    functions::{Functions, Programs},
     goal::Goal,
     load::{Call, Client},
     stock::Stock,
@@ -68,7 +68,7 @@ impl Figures {
 
 /// Runs the benchmark and prints its figures.
 pub(super) async fn export(args: ExportArgs) -> Result<()> {
-    let programs = Programs::build(&args.common, is_api).await?;
+    let programs = Programs::build(&args.common).await?;
     let figures =
         Functions::run(&programs, 1, None, async |functions| measure(functions, args.executions).await).await?;
     print(&args, &figures);

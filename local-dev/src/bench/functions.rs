@@ -50,9 +50,9 @@ impl Programs {
         Ok(Self { template: Arc::new(Template::load(&workspace_root()?)?), files: BTreeMap::new() })
     }
 
-    /// Those that are wanted, built here, and those that set the system up.
-    pub(super) async fn build(common: &CommonArgs, wanted: impl Fn(&str) -> bool) -> Result<Self> {
-        Self::none()?.with_built(common, wanted).await
+    /// The API functions, built here: always all of them, because cargo builds what they share for each choice anew.
+    pub(super) async fn build(common: &CommonArgs) -> Result<Self> {
+        Self::none()?.with_built(common, is_api).await
     }
 
     /// With those that are wanted or set the system up, and are not there yet.
@@ -84,6 +84,8 @@ pub(super) struct Functions {
     pub(super) database: DatabaseConfig,
     pub(super) template: Arc<Template>,
     pub(super) host: Arc<Host>,
+    /// Where its files are.
+    pub(super) dir: PathBuf,
     _gateway: Gateway,
     _demo: DemoProvider,
 }
@@ -122,8 +124,8 @@ impl Functions {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port")?;
         let gateway = Gateway::start(listener, template.clone(), host.clone(), None, Reporter::silent())?;
         let api = Api::register(format!("http://{}", gateway.address())).await?;
-        let db = Db::new(&database);
-        Ok(Self { api, db, database, template, host, _gateway: gateway, _demo: demo })
+        let (db, dir) = (Db::new(&database), dir.to_owned());
+        Ok(Self { api, db, database, template, host, dir, _gateway: gateway, _demo: demo })
     }
 
     /// Names of the API functions.

@@ -1,7 +1,7 @@
 //! `cargo dev bench`: measures the system on this machine.
 //!
 //! `pipeline` and `admission` measure a whole `system`; the others `functions` alone: `api` (its `operations`), `auth`,
-//! `remote`, and `export` with what `stock` fills in, under the `load` of a request; `cold` their starts; `scale`
+//! `remote`, `export` and `runtime` with what `stock` fills in, under the `load` of a request; `cold` their starts; `scale`
 //! operations over a large database. `common` has the options of all, `figures` their arithmetic, `goal` what they are held
 //! against.
 
@@ -18,6 +18,7 @@ mod load;
 mod operations;
 mod pipeline;
 mod remote;
+mod runtime;
 mod scale;
 mod stock;
 mod system;
@@ -33,6 +34,7 @@ pub use common::CommonArgs;
 pub use export::ExportArgs;
 pub use pipeline::PipelineArgs;
 pub use remote::RemoteArgs;
+pub use runtime::RuntimeArgs;
 pub use scale::ScaleArgs;
 pub use system::SystemArgs;
 
@@ -75,6 +77,11 @@ pub enum Bench {
     ///
     /// Starts the API functions alone, as `api` does.
     Export(ExportArgs),
+    /// What the Lambda protocol costs, what our code adds, and what the same operation costs on Node.js
+    ///
+    /// Calls a loop that does nothing, a function that does nothing, functions of ours, and the list of prompts as a small
+    /// function for Node.js, which is skipped when that is not installed: `npm ci --prefix local-dev/node`.
+    Runtime(RuntimeArgs),
 }
 
 /// Measures what was asked for.
@@ -88,5 +95,6 @@ pub async fn command(what: Bench) -> Result<()> {
         Bench::Auth(args) => auth::auth(args).await,
         Bench::Remote(args) => remote::remote(args).await,
         Bench::Export(args) => export::export(args).await,
+        Bench::Runtime(args) => runtime::runtime(args).await,
     }
 }

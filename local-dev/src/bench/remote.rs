@@ -17,7 +17,7 @@ use shared_testing::hrana::HranaServer;
 use super::{
     common::CommonArgs,
     figures::{Percentiles, milliseconds, rounded},
-    functions::{Functions, Programs, is_api},
+    functions::{Functions, Programs},
     goal::Goal,
     load::{Call, Client},
     stock::{Stock, answer, execution_body, input},
@@ -55,7 +55,7 @@ struct Operation {
 
 /// Runs the benchmark and prints its figures.
 pub(super) async fn remote(args: RemoteArgs) -> Result<()> {
-    let programs = Programs::build(&args.common, is_api).await?;
+    let programs = Programs::build(&args.common).await?;
     let on_file = async |functions: &Functions| {
         println!("On a file");
         let stock = Stock::fill(functions).await?;

@@ -26,8 +26,6 @@ const GOAL_P50_MS: f64 = 5.0;
 const GOAL_DEEPEST_MS: f64 = 50.0;
 const GOAL_FINISH_MS: f64 = 3.0;
 const GOAL_RATIO: f64 = 1.5;
-/// The functions that are asked.
-const CALLED: [&str; 4] = ["api-executions", "api-dashboard", "api-prompts", "api-jobs"];
 /// The TypeScript backend that this project replaces, with 100,000 executions on such a machine, in milliseconds.
 const REFERENCE: [(&str, f64); 4] =
     [("list: completed, page 1", 106.0), ("stats", 432.0), ("dashboard stats", 854.0), ("dashboard daily", 241.0)];
@@ -76,7 +74,7 @@ impl Figures {
 
 /// Runs the benchmark and prints its figures.
 pub(super) async fn scale(args: ScaleArgs) -> Result<()> {
-    let programs = Programs::build(&args.common, |name| CALLED.contains(&name)).await?;
+    let programs = Programs::build(&args.common).await?;
     let mut all = BTreeMap::new();
     for &size in &args.sizes {
         let measure = async |functions: &Functions| measure(functions, size, args.samples).await;

@@ -78,7 +78,8 @@ impl Stock {
         let item = add(&format!("/api/v1/test-data/groups/{group}/items"), item).await?;
         let upload = upload();
         let file = add("/api/v1/files", upload.clone()).await?;
-        let user = id(&api.get("/api/v1/users/profile/me").await?)?;
+        let users = api.get("/api/v1/users").await?;
+        let user = id(&users["data"][0])?;
 
         let mut executions = Vec::new();
         while executions.len() < EXECUTIONS {
@@ -176,5 +177,5 @@ fn upload() -> Value {
 }
 
 fn id(created: &Value) -> Result<String> {
-    Ok(created["id"].as_str().context("no id in the answer")?.to_owned())
+    Ok(created["id"].as_str().with_context(|| format!("no id in {created}"))?.to_owned())
 }
