@@ -103,7 +103,7 @@ fn writes(stock: &Stock) -> Vec<Call> {
     let put = |operation: &str, value: &str, body: Value| Call::put(operation, filled(operation, value), &body);
     let comment = json!({"text": "good", "data": {"type": "generic"}, "prompt_id": prompt});
     let deployment = json!({
-        "name": "service {number}", "promptId": prompt, "promptVersion": 2, "provider": "ollama", "model": stock.model,
+        "name": "service-{number}", "promptId": prompt, "promptVersion": 2, "provider": "ollama", "model": stock.model,
     });
     let invitation = json!({"email": "person-{number}@example.org", "name": "Person", "role": "user"});
     vec![
