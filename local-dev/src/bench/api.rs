@@ -109,9 +109,8 @@ async fn measure_loads(functions: &Functions, calls: &[(String, Call)], args: &A
         let direct = direct(functions, call, time).await.with_context(|| call.name.clone())?;
         print_row(&format!("  {}", call.name), "direct", &direct);
         let mut loads = Vec::new();
-        // Several sign-ins of one account at once look like somebody who guesses, and are refused.
-        let bearable = |connections: &usize| call.name != SIGN_IN || *connections == 1;
-        for connections in args.connections.iter().copied().map(usize::from).filter(bearable) {
+        let is_possible = |connections: &usize| *connections == 1 || !call.is_exclusive;
+        for connections in args.connections.iter().copied().map(usize::from).filter(is_possible) {
             let load = load(functions, call, connections, time).await.with_context(|| call.name.clone())?;
             print_row("", &connections.to_string(), &load);
             loads.push((connections, load));

@@ -34,13 +34,15 @@ pub(super) struct Call {
     headers: Vec<(&'static str, String)>,
     body: Option<String>,
     expected: u16,
+    /// Whether it is refused when several do it at once.
+    pub(super) is_exclusive: bool,
 }
 
 impl Call {
     /// GET, answered with 200.
     pub(super) fn get(name: &str, path: impl Into<String>) -> Self {
         let (name, path) = (name.to_owned(), path.into());
-        Self { name, method: Method::GET, path, headers: Vec::new(), body: None, expected: 200 }
+        Self { name, method: Method::GET, path, headers: Vec::new(), body: None, expected: 200, is_exclusive: false }
     }
 
     /// POST, answered with 201. `{number}` in the body becomes another number each time.
@@ -50,9 +52,9 @@ impl Call {
         Self { method: Method::POST, headers, body, expected: 201, ..Self::get(name, path) }
     }
 
-    /// PUT, answered with 200.
+    /// PUT, answered with 200. Of two who save the same thing at once, one is refused.
     pub(super) fn put(name: &str, path: impl Into<String>, body: &Value) -> Self {
-        Self { method: Method::PUT, expected: 200, ..Self::post(name, path, body) }
+        Self { method: Method::PUT, expected: 200, is_exclusive: true, ..Self::post(name, path, body) }
     }
 
     /// With the session of whoever set the functions up.
@@ -70,6 +72,12 @@ impl Call {
     /// Answered with another status.
     pub(super) fn expecting(mut self, status: u16) -> Self {
         self.expected = status;
+        self
+    }
+
+    /// Refused when several do it at once.
+    pub(super) fn exclusive(mut self) -> Self {
+        self.is_exclusive = true;
         self
     }
 
