@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    bench::{ApiArgs, AuthArgs, ExportArgs, RemoteArgs},
+    bench::Bench,
     chaos::ChaosArgs,
     fuzz::{FuzzArgs, ParsersArgs},
     infra::InfraCheckArgs,
@@ -142,126 +142,6 @@ pub enum OpenApi {
     Compare(CompareArgs),
 }
 
-/// Benchmarks.
-#[derive(Debug, Subcommand)]
-pub enum Bench {
-    /// From accepting an execution to calling the provider, and executions per second
-    ///
-    /// Starts a system of its own in a temporary directory, with the runtime host and the demo model
-    /// server, and talks to nothing outside this machine.
-    Pipeline(PipelineArgs),
-    /// From sending a big group run to its acceptance, and how soon an execution behind it starts
-    ///
-    /// Starts a system of its own, as `pipeline` does.
-    Admission(AdmissionArgs),
-    /// From starting a function's process to its first request for work, and to its first answer
-    ///
-    /// Takes what `cargo dev package` made for this machine's architecture; what has not been packaged is built with
-    /// the quick profile. Starts a system of its own, as `pipeline` does.
-    Cold(ColdArgs),
-    /// The same operations with 10,000, 100,000 and a million executions stored, and how much slower they become
-    ///
-    /// Fills a fresh database file for each size and calls the functions on it, one request at a time. A million
-    /// executions take some minutes to make and about eight gigabytes in the temporary directory.
-    Scale(ScaleArgs),
-    /// Throughput, latency, processor time and memory of API operations
-    ///
-    /// Starts the API functions alone, behind the gateway, on the runtime host and over a fresh database file.
-    Api(ApiArgs),
-    /// What it takes to recognise sessions and API keys, among few keys and many, and to sign in
-    ///
-    /// Starts the API functions alone, as `api` does.
-    Auth(AuthArgs),
-    /// Round trips and times of operations whose database is some milliseconds away
-    ///
-    /// Starts the API functions alone, as `api` does, over the tests' libSQL server, which answers late on purpose.
-    Remote(RemoteArgs),
-    /// The memory that a CSV export of very many executions takes
-    ///
-    /// Starts the API functions alone, as `api` does.
-    Export(ExportArgs),
-}
-
-/// Options that every benchmark has.
-#[derive(Debug, Clone, Args)]
-pub struct BenchArgs {
-    /// Limit of the provider: how many executions run at once
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
-    pub concurrency: u32,
-    /// How long the provider takes for an answer, in milliseconds
-    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
-    pub delay_ms: u64,
-    /// Uses an unoptimised build
-    #[arg(long)]
-    pub debug: bool,
-    /// Also writes the figures to FILE
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
-/// Options of `cargo dev bench admission`.
-#[derive(Debug, Clone, Args)]
-pub struct AdmissionArgs {
-    /// Items of the group run
-    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub items: u32,
-    /// How often both are measured
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    pub rounds: u32,
-    /// What it shares with other benchmarks.
-    #[command(flatten)]
-    pub common: BenchArgs,
-}
-
-/// Options of `cargo dev bench cold`.
-#[derive(Debug, Clone, Args)]
-pub struct ColdArgs {
-    /// Starts of each function
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub starts: u32,
-    /// Measures only this function; may be repeated
-    #[arg(long, value_name = "NAME")]
-    pub only: Vec<String>,
-    /// Also writes the figures to FILE
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
-/// Options of `cargo dev bench scale`.
-#[derive(Debug, Clone, Args)]
-pub struct ScaleArgs {
-    /// Numbers of executions, separated by commas
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000],
-        value_parser = clap::value_parser!(u32).range(1_000..=20_000_000))]
-    pub sizes: Vec<u32>,
-    /// How often each operation is measured
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub samples: u32,
-    /// Uses an unoptimised build
-    #[arg(long)]
-    pub debug: bool,
-    /// Fails when a goal is missed
-    #[arg(long)]
-    pub check: bool,
-    /// Also writes the figures to FILE
-    #[arg(long, value_name = "FILE")]
-    pub json: Option<PathBuf>,
-}
-
-/// Options of `cargo dev bench pipeline`.
-#[derive(Debug, Clone, Args)]
-pub struct PipelineArgs {
-    /// Executions in the throughput part
-    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub executions: u32,
-    /// Executions in the latency part, one after another
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    pub singles: u32,
-    /// What it shares with other benchmarks.
-    #[command(flatten)]
-    pub common: BenchArgs,
-}
-
 impl StartArgs {
     /// Time between two runs of the maintenance job.
     pub fn maintenance_interval(&self) -> Duration {
@@ -274,7 +154,10 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
-    use crate::package::Arch;
+    use crate::{
+        bench::{ApiArgs, AuthArgs, ColdArgs, RemoteArgs},
+        package::Arch,
+    };
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use local_dev::{
     bench, chaos,
-    cli::{Bench, Cli, Command, Fuzz, Infra, OpenApi},
+    cli::{Cli, Command, Fuzz, Infra, OpenApi},
     dev, fuzz, infra, openapi, package, reencrypt, sbom,
 };
 
@@ -14,14 +14,7 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         None => dev::run(cli.start).await,
-        Some(Command::Bench { what: Bench::Pipeline(args) }) => bench::pipeline(args).await,
-        Some(Command::Bench { what: Bench::Admission(args) }) => bench::admission(args).await,
-        Some(Command::Bench { what: Bench::Cold(args) }) => bench::cold(args).await,
-        Some(Command::Bench { what: Bench::Scale(args) }) => bench::scale(args).await,
-        Some(Command::Bench { what: Bench::Api(args) }) => bench::api(args).await,
-        Some(Command::Bench { what: Bench::Auth(args) }) => bench::auth(args).await,
-        Some(Command::Bench { what: Bench::Remote(args) }) => bench::remote(args).await,
-        Some(Command::Bench { what: Bench::Export(args) }) => bench::export(args).await,
+        Some(Command::Bench { what }) => bench::command(what).await,
         Some(Command::Chaos(args)) => chaos::command(args).await,
         Some(Command::Fuzz { what: None, requests }) => fuzz::command(requests).await,
         Some(Command::Fuzz { what: Some(Fuzz::Parsers(args)), .. }) => fuzz::parsers(&args),

@@ -31,7 +31,22 @@ fn sample_function() -> PathBuf {
     test.parent().unwrap().parent().unwrap().join("examples").join("sample-function")
 }
 
+fn sample(max_instances: usize) -> HostedFunction {
+    HostedFunction {
+        name: "sample".to_owned(),
+        binary: sample_function(),
+        arguments: Vec::new(),
+        environment: BTreeMap::from([("GREETING".to_owned(), format!("hello from {PROCESS_ID}"))]),
+        memory_mb: 128,
+        max_instances,
+    }
+}
+
 fn setup(max_instances: usize) -> Setup {
+    setup_with(sample(max_instances))
+}
+
+fn setup_with(function: HostedFunction) -> Setup {
     let logs = tempfile::tempdir().unwrap();
     let restarts = Arc::new(Mutex::new(vec![]));
     let seen = restarts.clone();
@@ -40,13 +55,6 @@ fn setup(max_instances: usize) -> Setup {
             seen.lock().unwrap().push(reason.clone());
         }
     });
-    let function = HostedFunction {
-        name: "sample".to_owned(),
-        binary: sample_function(),
-        environment: BTreeMap::from([("GREETING".to_owned(), format!("hello from {PROCESS_ID}"))]),
-        memory_mb: 128,
-        max_instances,
-    };
     let host = Arc::new(Host::new(vec![function], logs.path(), &reporter).unwrap());
     Setup { host, logs, restarts }
 }
@@ -78,6 +86,23 @@ async fn answers_and_stays_warm() {
     assert!(!variables.contains("PATH"), "nothing is inherited");
     let log = std::fs::read_to_string(setup.logs.path().join("sample.log")).unwrap();
     assert_eq!(log, "sample function starts\n");
+}
+
+/// What `cargo dev bench runtime` holds our functions against.
+#[tokio::test]
+async fn programs_that_do_nothing_give_their_answer_again_and_again() {
+    let answer = json!({"statusCode": 200, "body": "{\"a\": \"ä\"}"});
+    for binary in [env!("CARGO_BIN_EXE_bare-loop"), env!("CARGO_BIN_EXE_constant-function")] {
+        let setup = setup_with(HostedFunction {
+            binary: binary.into(),
+            environment: [("ANSWER".to_owned(), answer.to_string())].into(),
+            ..sample(1)
+        });
+        for _ in 0..3 {
+            assert_eq!(setup.call(json!({"text": "x".repeat(100_000)})).await.unwrap(), answer, "{binary}");
+        }
+        assert_eq!(setup.host.instances("sample"), 1, "{binary}");
+    }
 }
 
 #[tokio::test]

@@ -3,18 +3,34 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use serde_json::{Value, json};
 
 use super::{
-    figures::{Percentiles, milliseconds, reached, rounded},
-    system::{PATIENCE, System},
+    figures::{Percentiles, milliseconds, rounded},
+    goal::Goal,
+    system::{PATIENCE, System, SystemArgs},
 };
-use crate::{cli::AdmissionArgs, demo::MODELS};
+use crate::demo::MODELS;
 
 /// The API takes so many items in one request.
 const PER_REQUEST: u32 = 100;
 const GOAL_ACCEPT_MS: f64 = 2000.0;
 const GOAL_START_MS: f64 = 1000.0;
+
+/// Options of `cargo dev bench admission`.
+#[derive(Debug, Clone, Args)]
+pub struct AdmissionArgs {
+    /// Items of the group run
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub items: u32,
+    /// How often both are measured
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// What it shares with other benchmarks.
+    #[command(flatten)]
+    pub system: SystemArgs,
+}
 
 /// Times of all rounds, in milliseconds.
 #[derive(Debug, Default)]
@@ -28,10 +44,11 @@ struct Times {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn admission(args: AdmissionArgs) -> Result<()> {
-    let times = System::run(&args.common, async |system| measure(system, &args).await).await?;
+pub(super) async fn admission(args: AdmissionArgs) -> Result<()> {
+    let times = System::run(&args.system, async |system| measure(system, &args).await).await?;
     print(&args, &times);
-    args.common.write_json(&report(&args, &times))
+    let setting = args.system.setting(&[("items", args.items), ("rounds", args.rounds)]);
+    args.system.common.finish("admission", setting, figures(&times), &goals(&times))
 }
 
 async fn measure(system: &System<'_>, args: &AdmissionArgs) -> Result<Times> {
@@ -112,29 +129,33 @@ fn worst(times: &[f64]) -> f64 {
     times.iter().copied().fold(f64::NAN, f64::max)
 }
 
-fn print(args: &AdmissionArgs, times: &Times) {
-    println!("\nAdmission on {}", args.common);
-    println!("\n{} rounds, a group run of {} items each            median       worst", args.rounds, args.items);
-    for (name, values, goal) in [
-        ("group run sent to 201 received", &times.accept, GOAL_ACCEPT_MS),
-        ("interactive sent to provider called", &times.start, GOAL_START_MS),
-    ] {
-        let (median, worst) = (Percentiles::of(values.clone()).p50, worst(values));
-        println!("  {name:<42}{median:>8.1} ms {worst:>8.1} ms");
-        println!("    goal: at most {goal} ms: {}", reached(median <= goal));
-    }
-    println!("  waiting when the interactive one came: {:?}\n", times.waiting);
+fn median(times: &[f64]) -> f64 {
+    Percentiles::of(times.to_vec()).p50
 }
 
-fn report(args: &AdmissionArgs, times: &Times) -> Value {
-    let mut setting = args.common.setting();
-    setting.extend([("items", json!(args.items)), ("rounds", json!(args.rounds))]);
-    let figures = |values: &[f64]| json!({"median": rounded(Percentiles::of(values.to_vec()).p50), "worst": rounded(worst(values))});
+fn print(args: &AdmissionArgs, times: &Times) {
+    println!("\nAdmission on {}", args.system);
+    println!("\n{} rounds, a group run of {} items each            median       worst", args.rounds, args.items);
+    for (name, values) in
+        [("group run sent to 201 received", &times.accept), ("interactive sent to provider called", &times.start)]
+    {
+        println!("  {name:<42}{:>8.1} ms {:>8.1} ms", median(values), worst(values));
+    }
+    println!("  waiting when the interactive one came: {:?}", times.waiting);
+}
+
+fn goals(times: &Times) -> [Goal; 2] {
+    [
+        Goal::at_most("group run sent to 201 received, median", GOAL_ACCEPT_MS, "ms", median(&times.accept)),
+        Goal::at_most("interactive sent to provider called, median", GOAL_START_MS, "ms", median(&times.start)),
+    ]
+}
+
+fn figures(times: &Times) -> Value {
+    let both = |values: &[f64]| json!({"median": rounded(median(values)), "worst": rounded(worst(values))});
     json!({
-        "benchmark": "admission",
-        "setting": setting,
-        "groupRunSentToAcceptedMs": figures(&times.accept),
-        "interactiveSentToCalledMs": figures(&times.start),
+        "groupRunSentToAcceptedMs": both(&times.accept),
+        "interactiveSentToCalledMs": both(&times.start),
         "waiting": times.waiting,
     })
 }

@@ -4,26 +4,26 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use serde_json::{Value, json};
+use futures::{StreamExt, TryStreamExt, stream};
+use serde_json::{Map, Value, json};
 
 use super::{
-    cold::first_request,
-    figures::{reached, rounded},
-    functions::{CommonArgs, Functions},
-    load::{Call, Load, direct, in_turn, load},
-    stock::{Stock, execution_body, input},
-};
-use crate::{
-    build::workspace_root,
-    openapi::{DOCUMENT_PATH, read},
+    common::{CommonArgs, cores},
+    figures::rounded,
+    functions::{Functions, Programs},
+    goal::Goal,
+    load::{Call, Load, direct, load},
+    operations::{PROMPTS_LIST, SIGN_IN, operations},
+    stock::Stock,
 };
 
-/// The operation that the goals speak of, at so many connections.
-const PROMPTS_LIST: &str = "list 10 prompts";
+/// The goals speak of so many connections.
 const GOAL_CONNECTIONS: usize = 8;
 const GOAL_CPU_MS: f64 = 0.06;
 const GOAL_P99_MS: f64 = 10.0;
 const GOAL_RESIDENT_MB: f64 = 20.0;
+/// Of so many requests that a process gets one after another, one signs in.
+const SIGN_IN_EVERY: u32 = 100;
 
 /// Options of `cargo dev bench api`.
 #[derive(Debug, Clone, Args)]
@@ -31,9 +31,9 @@ pub struct ApiArgs {
     /// How many requests are under way at once, each in a process of its own
     #[arg(long, value_delimiter = ',', default_values_t = [1, 8, 64], value_parser = clap::value_parser!(u16).range(1..=256))]
     pub connections: Vec<u16>,
-    /// How long each operation is measured at each number of connections
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=600))]
-    pub seconds: u32,
+    /// How long each operation is measured at each number of connections, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 400, value_parser = clap::value_parser!(u32).range(1..=600_000))]
+    pub time_ms: u32,
     /// Requests to one process of each function, after which its memory is read; 0 leaves that out
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub requests: u32,
@@ -47,7 +47,7 @@ pub struct ApiArgs {
 
 /// What was measured of one operation.
 struct Measured {
-    call: Call,
+    operation: String,
     function: String,
     /// Without the gateway.
     direct: Load,
@@ -64,12 +64,13 @@ struct Memory {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn api(args: ApiArgs) -> Result<()> {
+pub(super) async fn api(args: ApiArgs) -> Result<()> {
     let most = args.connections.iter().max().copied().unwrap_or(1);
-    let (measured, memory) =
-        Functions::run(&args.common, most.into(), None, async |functions| measure_all(functions, &args).await).await?;
-    print(&args, &measured, &memory);
-    args.common.write_json(&report(&args, &measured, &memory))
+    let programs = Programs::build(&args.common).await?;
+    let measure = async |functions: &Functions| measure_all(functions, &args).await;
+    let (measured, memory) = Functions::run(&programs, most.into(), None, measure).await?;
+    let setting = json!({"database": "file", "timeMs": args.time_ms, "requests": args.requests});
+    args.common.finish("api", setting, figures(&measured, &memory), &goals(&measured, &memory))
 }
 
 async fn measure_all(functions: &Functions, args: &ApiArgs) -> Result<(Vec<Measured>, Vec<Memory>)> {
@@ -78,129 +79,130 @@ async fn measure_all(functions: &Functions, args: &ApiArgs) -> Result<(Vec<Measu
     }
     let stock = Stock::fill(functions).await.context("the installation could not be filled")?;
     let mut calls = Vec::new();
-    for call in operations(functions, &stock)? {
+    for call in operations(functions, &stock) {
         let function = call.function(functions)?;
         if args.only.is_empty() || args.only.contains(&function) {
             calls.push((function, call));
         }
     }
-    let mut memory = Vec::new();
-    if args.requests > 0 {
-        for function in functions.names() {
-            let own: Vec<Call> =
-                calls.iter().filter(|(name, _)| name == function).map(|(_, call)| call.clone()).collect();
-            if !own.is_empty() {
-                println!("Memory of {function} after {} requests", args.requests);
-                memory.push(remember(functions, function, &own, args.requests).await?);
-            }
-        }
-    }
-    let time = Duration::from_secs(args.seconds.into());
-    let mut measured = Vec::new();
-    for (function, call) in calls {
-        println!("{function}: {}", call.name);
-        let direct = direct(functions, &call, time).await?;
-        let mut loads = Vec::new();
-        for connections in args.connections.iter().copied().map(usize::from) {
-            loads.push((connections, load(functions, &call, connections, time).await?));
-        }
-        // Sleeping processes of other functions would be in the way of the next ones.
-        functions.renew(&function).await;
-        measured.push(Measured { call, function, direct, loads });
-    }
+    // What changes something comes last, so that lists are as long as they were filled.
+    calls.sort_by_key(|(function, call)| (call.is_write(), function.clone()));
+    let measured = measure_loads(functions, &calls, args).await?;
+    let memory = measure_memory(functions, &calls, args.requests).await?;
     Ok((measured, memory))
 }
 
-/// What is measured: what people and applications do most, and of every other function its first list.
-fn operations(functions: &Functions, stock: &Stock) -> Result<Vec<Call>> {
-    let Stock { prompt, execution, deployment, api_key } = stock;
-    let run = json!({"userInput": input()});
-    let mut calls = vec![
-        Call::get("health", "/api/health"),
-        Call::get(PROMPTS_LIST, "/api/v1/prompts?limit=10"),
-        Call::get("read a prompt", format!("/api/v1/prompts/{prompt}")),
-        Call::get("list 10 executions", "/api/v1/executions?limit=10"),
-        Call::get("read an execution", format!("/api/v1/executions/{execution}")),
-        Call::get("counts of executions", "/api/v1/executions/stats/all"),
-        Call::post("create an execution", "/api/v1/executions", &execution_body(prompt, 1)),
-        Call::post("run a deployment, with an API key", format!("/api/v1/deployments/run/{deployment}"), &run)
-            .with_key(api_key),
-        Call::get("read one's profile", "/api/v1/users/profile/me"),
-        Call::get("dashboard", "/api/v1/dashboard/stats"),
-        Call::get("comments on a prompt", format!("/api/v1/comments?prompt_id={prompt}")),
-    ];
-    let document = read(&workspace_root()?.join(DOCUMENT_PATH))?;
-    for function in functions.names() {
-        let has_calls = calls.iter().any(|call| call.function(functions).is_ok_and(|serving| serving == function));
-        let first = first_request(&document, &functions.template, function);
-        if let Some(path) = first.filter(|_| !has_calls) {
-            calls.push(Call::get(&format!("GET {path}"), path.clone()));
+/// Every operation at every number of connections; prints each line as it comes.
+async fn measure_loads(functions: &Functions, calls: &[(String, Call)], args: &ApiArgs) -> Result<Vec<Measured>> {
+    let time = Duration::from_millis(args.time_ms.into());
+    println!("\nOperations on {}, local database file", args.common);
+    println!(
+        "\n{:<58}{:>12}{:>9}{:>17}{:>9}{:>8}{:>8}",
+        "", "connections", "per s", "p50 / p99, ms", "CPU s", "system", "others"
+    );
+    println!("{:<58}{:>63}", "", "per 1,000 requests");
+    let mut measured = Vec::new();
+    for (number, (function, call)) in calls.iter().enumerate() {
+        if number == 0 || calls[number - 1].0 != *function {
+            println!("{function}, from {} of {}", number + 1, calls.len());
         }
+        let direct = direct(functions, call, time).await.with_context(|| call.name.clone())?;
+        print_row(&format!("  {}", call.name), "direct", &direct);
+        let mut loads = Vec::new();
+        let is_possible = |connections: &usize| *connections == 1 || !call.is_exclusive;
+        for connections in args.connections.iter().copied().map(usize::from).filter(is_possible) {
+            let load = load(functions, call, connections, time).await.with_context(|| call.name.clone())?;
+            print_row("", &connections.to_string(), &load);
+            loads.push((connections, load));
+        }
+        // Sleeping processes of other functions would be in the way of the next ones.
+        if calls.get(number + 1).is_none_or(|(next, _)| next != function) {
+            functions.renew(function).await;
+        }
+        let (operation, function) = (call.name.clone(), function.clone());
+        measured.push(Measured { operation, function, direct, loads });
     }
-    Ok(calls.into_iter().map(|call| if call.has_key() { call } else { call.with_session(functions) }).collect())
+    Ok(measured)
 }
 
-/// Sends so many requests to a new process and reads its memory.
-async fn remember(functions: &Functions, function: &str, calls: &[Call], requests: u32) -> Result<Memory> {
+fn print_row(name: &str, connections: &str, load: &Load) {
+    let times = format!("{:.2} / {:.2}", load.latency.p50, load.latency.p99);
+    let Load { per_second, function_cpu_ms, system_cpu_ms, other_cpu_ms, .. } = load;
+    println!(
+        "{name:<58}{connections:>12}{per_second:>9.0}{times:>17}{function_cpu_ms:>9.3}{system_cpu_ms:>8.3}{other_cpu_ms:>8.3}"
+    );
+}
+
+/// The memory of one process of each function after so many requests; as many functions at once as there are processors.
+async fn measure_memory(functions: &Functions, calls: &[(String, Call)], requests: u32) -> Result<Vec<Memory>> {
+    if requests == 0 {
+        return Ok(Vec::new());
+    }
+    println!("\nMemory of one process, MB{:>33}{:>16}{:>8}", "first answer", format!("{requests} requests"), "most");
+    let measured = stream::iter(functions.names())
+        .map(|function| async move {
+            let own: Vec<&Call> = calls.iter().filter(|(name, _)| name == function).map(|(_, call)| call).collect();
+            if own.is_empty() {
+                return Ok(None);
+            }
+            let memory = remember(functions, function, &own, requests).await.with_context(|| function.to_owned())?;
+            let Memory { at_first, resident, peak, .. } = &memory;
+            println!("{function:<36}{at_first:>22.1}{resident:>16.1}{peak:>8.1}");
+            Ok::<_, anyhow::Error>(Some(memory))
+        })
+        .buffer_unordered(cores());
+    let mut memory: Vec<Memory> = measured.try_filter_map(async |memory| Ok(memory)).try_collect().await?;
+    memory.sort_by(|one, other| one.function.cmp(&other.function));
+    Ok(memory)
+}
+
+/// Sends so many requests to a new process, its operations in turn, and reads its memory.
+async fn remember(functions: &Functions, function: &str, calls: &[&Call], requests: u32) -> Result<Memory> {
     let mb = |bytes: u64| bytes as f64 / 1_000_000.0;
     functions.renew(function).await;
-    in_turn(functions, calls, 1).await?;
+    calls[0].invoke(functions).await?;
     let at_first = mb(functions.only_process(function)?.resident_bytes);
-    in_turn(functions, calls, requests).await?;
+    let (slow, quick): (Vec<&Call>, Vec<&Call>) = calls.iter().copied().partition(|call| call.name == SIGN_IN);
+    let mut quick = quick.into_iter().cycle();
+    for number in 1..requests {
+        let call = slow.first().copied().filter(|_| number % SIGN_IN_EVERY == 0).or_else(|| quick.next());
+        call.context("nothing to send")?.invoke(functions).await?;
+    }
     let usage = functions.only_process(function)?;
+    functions.renew(function).await;
     let function = function.to_owned();
     Ok(Memory { function, at_first, resident: mb(usage.resident_bytes), peak: mb(usage.peak_bytes) })
 }
 
-fn print(args: &ApiArgs, measured: &[Measured], memory: &[Memory]) {
-    println!("\nOperations on {}, local database file", args.common);
-    println!(
-        "\n{:<36}{:>12}{:>10}{:>18}{:>12}{:>12}",
-        "", "connections", "per s", "p50 / p99, ms", "function", "other"
-    );
-    println!("{:<36}{:>64}", "", "CPU seconds per 1,000");
-    for Measured { call, direct, loads, .. } in measured {
-        let row = |name: &str, connections: &str, load: &Load| {
-            let times = format!("{:.2} / {:.2}", load.latency.p50, load.latency.p99);
-            let Load { per_second, function_cpu_ms, other_cpu_ms, .. } = load;
-            println!(
-                "{name:<36}{connections:>12}{per_second:>10.0}{times:>18}{function_cpu_ms:>12.3}{other_cpu_ms:>12.3}"
-            );
-        };
-        row(&call.name, "direct", direct);
-        for (connections, load) in loads {
-            row("", &connections.to_string(), load);
-        }
+fn goals(measured: &[Measured], memory: &[Memory]) -> Vec<Goal> {
+    let list = measured.iter().find(|measured| measured.operation == PROMPTS_LIST);
+    let load = list.and_then(|list| list.loads.iter().find(|(connections, _)| *connections == GOAL_CONNECTIONS));
+    let mut goals = Vec::new();
+    if let Some((_, load)) = load {
+        let list = format!("list of ten prompts, {GOAL_CONNECTIONS} connections");
+        goals.push(Goal::at_most(
+            format!("{list}, the function's CPU per request"),
+            GOAL_CPU_MS,
+            "ms",
+            load.function_cpu_ms,
+        ));
+        goals.push(Goal::at_most(format!("{list}, p99,"), GOAL_P99_MS, "ms", load.latency.p99));
     }
     if !memory.is_empty() {
-        println!("\nMemory of one process, MB{:>24}{:>16}{:>8}", "first answer", args.requests, "most");
-        for Memory { function, at_first, resident, peak } in memory {
-            println!("{function:<36}{at_first:>13.1}{resident:>16.1}{peak:>8.1}");
-        }
-        let most = memory.iter().map(|memory| memory.resident).fold(0.0, f64::max);
-        println!("  goal: at most {GOAL_RESIDENT_MB} MB after 10,000 requests: {}", reached(most <= GOAL_RESIDENT_MB));
+        let resident = memory.iter().map(|memory| (memory.function.clone(), memory.resident));
+        goals.push(Goal::all_at_most("memory after all requests", GOAL_RESIDENT_MB, "MB", resident));
     }
-    if let Some(load) = prompts_list(measured) {
-        let (cpu, p99) = (load.function_cpu_ms, load.latency.p99);
-        println!("\n{PROMPTS_LIST}, {GOAL_CONNECTIONS} connections");
-        println!("  goal: at most {GOAL_CPU_MS} ms of the function's CPU per request: {}", reached(cpu <= GOAL_CPU_MS));
-        println!("  goal: p99 at most {GOAL_P99_MS} ms: {}\n", reached(p99 <= GOAL_P99_MS));
-    }
+    goals
 }
 
-fn prompts_list(measured: &[Measured]) -> Option<&Load> {
-    let list = measured.iter().find(|measured| measured.call.name == PROMPTS_LIST)?;
-    list.loads.iter().find(|(connections, _)| *connections == GOAL_CONNECTIONS).map(|(_, load)| load)
-}
-
-fn report(args: &ApiArgs, measured: &[Measured], memory: &[Memory]) -> Value {
+fn figures(measured: &[Measured], memory: &[Memory]) -> Value {
     let operations = measured.iter().map(|measured| {
         let loads = measured.loads.iter().map(|(connections, load)| (connections.to_string(), load.json()));
         json!({
-            "operation": measured.call.name,
+            "operation": measured.operation,
             "function": measured.function,
             "direct": measured.direct.json(),
-            "byConnections": loads.collect::<serde_json::Map<_, _>>(),
+            "byConnections": loads.collect::<Map<_, _>>(),
         })
     });
     let memory = memory.iter().map(|memory| {
@@ -208,12 +210,5 @@ fn report(args: &ApiArgs, measured: &[Measured], memory: &[Memory]) -> Value {
         let values = json!({"firstAnswer": rounded(*at_first), "resident": rounded(*resident), "peak": rounded(*peak)});
         (memory.function.clone(), values)
     });
-    json!({
-        "benchmark": "api",
-        "setting": args.common.setting(&[
-            ("database", json!("file")), ("seconds", json!(args.seconds)), ("requests", json!(args.requests)),
-        ]),
-        "operations": operations.collect::<Vec<_>>(),
-        "memoryMb": memory.collect::<serde_json::Map<_, _>>(),
-    })
+    json!({"operations": operations.collect::<Vec<_>>(), "memoryMb": memory.collect::<Map<_, _>>()})
 }

@@ -8,9 +8,11 @@ use serde_json::{Value, json};
 use shared_core::{Db, db::Statement, outbound, params};
 
 use super::{
-    figures::{reached, rounded},
-    functions::{CommonArgs, Functions},
-    load::{Call, in_turn},
+    common::CommonArgs,
+    figures::rounded,
+    functions::{Functions, Programs},
+    goal::Goal,
+    load::{Call, Client},
     stock::Stock,
 };
 
@@ -26,8 +28,8 @@ const PART_LIMIT: Duration = Duration::from_secs(60);
 /// Options of `cargo dev bench export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// How many executions there are
-    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1_000..=10_000_000))]
+    /// How many executions there are: more than fit into one answer
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(10_000..=10_000_000))]
     pub executions: u32,
     /// What it shares with other benchmarks.
     #[command(flatten)]
@@ -51,14 +53,28 @@ impl Figures {
     fn above_idle(&self) -> f64 {
         self.peak - self.idle
     }
+
+    fn json(&self) -> Value {
+        json!({
+            "parts": self.parts,
+            "bytes": self.bytes,
+            "seconds": rounded(self.seconds),
+            "idleMb": rounded(self.idle),
+            "peakMb": rounded(self.peak),
+            "aboveIdleMb": rounded(self.above_idle()),
+        })
+    }
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn export(args: ExportArgs) -> Result<()> {
+pub(super) async fn export(args: ExportArgs) -> Result<()> {
+    let programs = Programs::build(&args.common).await?;
     let figures =
-        Functions::run(&args.common, 1, None, async |functions| measure(functions, args.executions).await).await?;
+        Functions::run(&programs, 1, None, async |functions| measure(functions, args.executions).await).await?;
     print(&args, &figures);
-    args.common.write_json(&report(&args, &figures))
+    let setting = json!({"database": "file", "executions": figures.rows});
+    let goal = Goal::at_most("memory above idle", GOAL_ABOVE_IDLE_MB, "MB", figures.above_idle());
+    args.common.finish("export", setting, figures.json(), &[goal])
 }
 
 async fn measure(functions: &Functions, executions: u32) -> Result<Figures> {
@@ -72,12 +88,13 @@ async fn measure(functions: &Functions, executions: u32) -> Result<Figures> {
     }
     functions.renew(FUNCTION).await;
     let list = Call::get("list executions", "/api/v1/executions?limit=10").with_session(functions);
-    in_turn(functions, &[list], 1).await?;
+    let caller = Client::new(functions)?;
+    caller.send(&list).await?;
     let mb = |bytes: u64| bytes as f64 / 1_000_000.0;
     let idle = mb(functions.only_process(FUNCTION)?.resident_bytes);
     // Who asks for all of it at once is refused, after as much work as for a part.
     let whole = Call::get("export all at once", EXPORT).with_session(functions).expecting(400);
-    in_turn(functions, &[whole], 1).await?;
+    caller.send(&whole).await?;
 
     println!("Exporting");
     let mut figures = Figures { idle, ..Figures::default() };
@@ -127,22 +144,4 @@ fn print(args: &ExportArgs, figures: &Figures) {
     println!("\nExport on {}, local database file", args.common);
     println!("\n  {rows} executions, {:.1} MB in {parts} parts, {seconds:.1} s", *bytes as f64 / 1_000_000.0);
     println!("  memory of the function: {idle:.1} MB idle, {peak:.1} MB at most");
-    let above = figures.above_idle();
-    println!(
-        "  goal: at most {GOAL_ABOVE_IDLE_MB} MB above idle: {above:.1}, {}\n",
-        reached(above <= GOAL_ABOVE_IDLE_MB)
-    );
-}
-
-fn report(args: &ExportArgs, figures: &Figures) -> Value {
-    json!({
-        "benchmark": "export",
-        "setting": args.common.setting(&[("database", json!("file")), ("executions", json!(figures.rows))]),
-        "parts": figures.parts,
-        "bytes": figures.bytes,
-        "seconds": rounded(figures.seconds),
-        "idleMb": rounded(figures.idle),
-        "peakMb": rounded(figures.peak),
-        "aboveIdleMb": rounded(figures.above_idle()),
-    })
 }

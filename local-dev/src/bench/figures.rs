@@ -38,9 +38,9 @@ pub(super) fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// How a goal was met, in a word.
-pub(super) fn reached(is_reached: bool) -> &'static str {
-    if is_reached { "reached" } else { "missed" }
+/// To three places.
+pub(super) fn thousandths(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

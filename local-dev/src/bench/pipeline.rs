@@ -3,22 +3,35 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use serde_json::{Value, json};
 use shared_core::Timestamp;
 
 use super::{
-    figures::{Percentiles, milliseconds, reached, rounded},
-    system::{PATIENCE, System},
+    figures::{Percentiles, milliseconds, rounded},
+    goal::Goal,
+    system::{PATIENCE, System, SystemArgs},
 };
-use crate::{
-    cli::{BenchArgs, PipelineArgs},
-    demo::MODELS,
-};
+use crate::demo::MODELS;
 
 /// The API takes so many targets in one request.
 const PER_REQUEST: u32 = 100;
 const GOAL_P50_MS: f64 = 50.0;
-const GOAL_RATIO: f64 = 0.9;
+const GOAL_SHARE: f64 = 90.0;
+
+/// Options of `cargo dev bench pipeline`.
+#[derive(Debug, Clone, Args)]
+pub struct PipelineArgs {
+    /// Executions in the throughput part
+    #[arg(long, default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub executions: u32,
+    /// Executions in the latency part, one after another
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub singles: u32,
+    /// What it shares with other benchmarks.
+    #[command(flatten)]
+    pub system: SystemArgs,
+}
 
 /// Times of the latency part.
 struct Latency {
@@ -39,10 +52,15 @@ struct Throughput {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn pipeline(args: PipelineArgs) -> Result<()> {
-    let (latency, throughput) = System::run(&args.common, async |system| measure(system, &args).await).await?;
+pub(super) async fn pipeline(args: PipelineArgs) -> Result<()> {
+    let (latency, throughput) = System::run(&args.system, async |system| measure(system, &args).await).await?;
     print(&args, &latency, &throughput);
-    args.common.write_json(&report(&args, &latency, &throughput))
+    let setting = args.system.setting(&[("singles", args.singles), ("executions", args.executions)]);
+    let goals = [
+        Goal::at_most("request sent to provider called, p50,", GOAL_P50_MS, "ms", latency.from_send.p50),
+        Goal::at_least("share of the ideal throughput", GOAL_SHARE, "%", share(&throughput)),
+    ];
+    args.system.common.finish("pipeline", setting, figures(&latency, &throughput), &goals)
 }
 
 async fn measure(system: &System<'_>, args: &PipelineArgs) -> Result<(Latency, Throughput)> {
@@ -137,7 +155,7 @@ impl Runner<'_> {
         }
         let first = arrivals.iter().map(|arrival| arrival.at).min().context("no provider call")?;
         let seconds = self.last_completion().await? - unix_seconds(first);
-        let BenchArgs { concurrency, delay_ms, .. } = args.common;
+        let SystemArgs { concurrency, delay_ms, .. } = args.system;
         let delay = Duration::from_millis(delay_ms);
         Ok(Throughput {
             seconds,
@@ -172,12 +190,13 @@ fn most_at_once(mut starts: Vec<Instant>, duration: Duration) -> usize {
     starts.iter().enumerate().map(overlapping).max().unwrap_or(0)
 }
 
-fn ratio(throughput: &Throughput) -> f64 {
-    throughput.per_second / throughput.ideal
+/// Of the ideal, in per cent.
+fn share(throughput: &Throughput) -> f64 {
+    throughput.per_second / throughput.ideal * 100.0
 }
 
 fn print(args: &PipelineArgs, latency: &Latency, throughput: &Throughput) {
-    println!("\nPipeline on {}\n", args.common);
+    println!("\nPipeline on {}\n", args.system);
     println!("Latency of {} single executions         p50         p99", args.singles);
     for (name, times) in [
         ("request sent to provider called", latency.from_send),
@@ -186,26 +205,16 @@ fn print(args: &PipelineArgs, latency: &Latency, throughput: &Throughput) {
     ] {
         println!("  {name:<34}{:>8.1} ms {:>8.1} ms", times.p50, times.p99);
     }
-    println!("  goal: p50 of the first at most {GOAL_P50_MS} ms: {}", reached(latency.from_send.p50 <= GOAL_P50_MS));
     println!("\nThroughput of {} executions", args.executions);
     println!("  first provider call to last completion {:>8.2} s", throughput.seconds);
     println!("  executions per second                  {:>8.1}", throughput.per_second);
     println!("  ideal (limit / delay)                  {:>8.1}", throughput.ideal);
-    println!("  share of the ideal                     {:>8.1} %", ratio(throughput) * 100.0);
+    println!("  share of the ideal                     {:>8.1} %", share(throughput));
     println!("  most provider calls at once            {:>8}", throughput.most_at_once);
-    println!(
-        "  goal: at least {:.0} % of the ideal: {}\n",
-        GOAL_RATIO * 100.0,
-        reached(ratio(throughput) >= GOAL_RATIO)
-    );
 }
 
-fn report(args: &PipelineArgs, latency: &Latency, throughput: &Throughput) -> Value {
-    let mut setting = args.common.setting();
-    setting.extend([("singles", json!(args.singles)), ("executions", json!(args.executions))]);
+fn figures(latency: &Latency, throughput: &Throughput) -> Value {
     json!({
-        "benchmark": "pipeline",
-        "setting": setting,
         "latencyMs": {
             "sentToCalled": latency.from_send.json(),
             "acceptedToCalled": latency.from_accepted.json(),
@@ -215,7 +224,7 @@ fn report(args: &PipelineArgs, latency: &Latency, throughput: &Throughput) -> Va
             "seconds": rounded(throughput.seconds),
             "perSecond": rounded(throughput.per_second),
             "idealPerSecond": rounded(throughput.ideal),
-            "shareOfIdeal": rounded(ratio(throughput)),
+            "shareOfIdeal": rounded(share(throughput) / 100.0),
             "mostProviderCallsAtOnce": throughput.most_at_once,
         },
     })

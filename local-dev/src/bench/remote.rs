@@ -15,8 +15,10 @@ use shared_core::{
 use shared_testing::hrana::HranaServer;
 
 use super::{
-    figures::{Percentiles, milliseconds, reached, rounded},
-    functions::{CommonArgs, Functions},
+    common::CommonArgs,
+    figures::{Percentiles, milliseconds, rounded},
+    functions::{Functions, Programs},
+    goal::Goal,
     load::{Call, Client},
     stock::{Stock, answer, execution_body, input},
 };
@@ -52,13 +54,14 @@ struct Operation {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn remote(args: RemoteArgs) -> Result<()> {
+pub(super) async fn remote(args: RemoteArgs) -> Result<()> {
+    let programs = Programs::build(&args.common).await?;
     let on_file = async |functions: &Functions| {
         println!("On a file");
         let stock = Stock::fill(functions).await?;
         Meter { server: None, times: args.times }.measure_all(functions, &stock).await
     };
-    let mut operations = Functions::run(&args.common, 1, None, on_file).await?;
+    let mut operations = Functions::run(&programs, 1, None, on_file).await?;
 
     let dir = tempfile::tempdir().context("no temporary directory")?;
     let server = HranaServer::start(dir.path().join("served.db")).await;
@@ -76,13 +79,14 @@ pub async fn remote(args: RemoteArgs) -> Result<()> {
         }
         Ok(operations)
     };
-    let operations = Functions::run(&args.common, 1, Some(database), at_server).await?;
+    let operations = Functions::run(&programs, 1, Some(database), at_server).await?;
     print(&args, &operations);
-    args.common.write_json(&report(&args, &operations))
+    let setting = json!({"server": "libSQL test server", "times": args.times});
+    args.common.finish("remote", setting, json!({"operations": figures(&args, &operations)}), &goals(&operations))
 }
 
 fn calls(functions: &Functions, stock: &Stock) -> Vec<Call> {
-    let Stock { prompt, execution, deployment, api_key } = stock;
+    let Stock { prompt, execution, deployment, api_key, .. } = stock;
     let (run, login) = (json!({"userInput": input()}), json!({"email": EMAIL, "password": PASSWORD}));
     let execution = format!("/api/v1/executions/{execution}");
     vec![
@@ -108,7 +112,7 @@ impl Meter<'_> {
     async fn measure_all(&self, functions: &Functions, stock: &Stock) -> Result<Vec<Operation>> {
         let (client, mut measured) = (Client::new(functions)?, Vec::new());
         for call in calls(functions, stock) {
-            measured.push(self.measure(&call.name, async || client.send(&call).await).await?);
+            measured.push(self.measure(&call.name, async || client.send(&call).await.map(drop)).await?);
         }
         measured.extend(self.measure_pipeline(&functions.db).await?);
         Ok(measured)
@@ -177,15 +181,18 @@ fn print(args: &RemoteArgs, operations: &[Operation]) {
         let times = times.iter().map(|times| format!("{:.1} / {:.1}", times.p50, times.p99));
         println!("{name:<36}{trips:>12.1}{}", times.map(|times| format!("{times:>16}")).collect::<String>());
     }
-    if let Some(finish) = operations.iter().find(|operation| operation.name == FINISH) {
-        let on_file = finish.times.first().is_some_and(|times| times.p50 <= GOAL_FINISH_FILE_MS);
-        println!("\n  goal: {FINISH} in at most {GOAL_FINISH_FILE_MS} ms on a file: {}", reached(on_file));
-        let verdict = reached(finish.trips <= GOAL_FINISH_TRIPS);
-        println!("  goal: {FINISH} in at most {GOAL_FINISH_TRIPS} round trips: {verdict}\n");
-    }
 }
 
-fn report(args: &RemoteArgs, operations: &[Operation]) -> Value {
+fn goals(operations: &[Operation]) -> Vec<Goal> {
+    let Some(finish) = operations.iter().find(|operation| operation.name == FINISH) else { return Vec::new() };
+    let on_file = finish.times.first().map_or(f64::NAN, |times| times.p50);
+    vec![
+        Goal::at_most(format!("{FINISH} on a file, p50,"), GOAL_FINISH_FILE_MS, "ms", on_file),
+        Goal::at_most(FINISH, GOAL_FINISH_TRIPS, "round trips", finish.trips),
+    ]
+}
+
+fn figures(args: &RemoteArgs, operations: &[Operation]) -> Vec<Value> {
     let operations = operations.iter().map(|operation| {
         let times = places(args).into_iter().zip(operation.times.iter().map(|times| times.json()));
         json!({
@@ -194,9 +201,5 @@ fn report(args: &RemoteArgs, operations: &[Operation]) -> Value {
             "ms": times.collect::<serde_json::Map<_, _>>(),
         })
     });
-    json!({
-        "benchmark": "remote",
-        "setting": args.common.setting(&[("server", json!("libSQL test server")), ("times", json!(args.times))]),
-        "operations": operations.collect::<Vec<_>>(),
-    })
+    operations.collect()
 }

@@ -6,26 +6,19 @@ mod seed;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::PathBuf,
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
-use serde_json::{Value, json};
-use shared_core::{Db, config::DatabaseConfig};
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::{Map, Value, json};
+use shared_core::config::DatabaseConfig;
 
 use super::{
-    alone::{Alone, REGISTER},
-    figures::{Percentiles, milliseconds, reached, rounded},
-    system::cores,
-};
-use crate::{
-    build::{Profile, build_functions, workspace_root},
-    cli::ScaleArgs,
-    host::Host,
-    report::Reporter,
-    stack::{DATABASE_FILE, Isolation, MIGRATE, functions_alone},
-    template::Template,
+    common::CommonArgs,
+    figures::{Percentiles, milliseconds, rounded},
+    functions::{Functions, Programs},
+    goal::Goal,
 };
 use operations::Bench;
 
@@ -33,11 +26,24 @@ const GOAL_P50_MS: f64 = 5.0;
 const GOAL_DEEPEST_MS: f64 = 50.0;
 const GOAL_FINISH_MS: f64 = 3.0;
 const GOAL_RATIO: f64 = 1.5;
-/// What is asked for, in the order of the table.
-const CALLED: [&str; 4] = ["/api/v1/executions", "/api/v1/dashboard/stats", "/api/v1/prompts", "/api/v1/jobs"];
 /// The TypeScript backend that this project replaces, with 100,000 executions on such a machine, in milliseconds.
 const REFERENCE: [(&str, f64); 4] =
     [("list: completed, page 1", 106.0), ("stats", 432.0), ("dashboard stats", 854.0), ("dashboard daily", 241.0)];
+
+/// Options of `cargo dev bench scale`.
+#[derive(Debug, Clone, Args)]
+pub struct ScaleArgs {
+    /// Numbers of executions, separated by commas
+    #[arg(long, value_name = "N,...", value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000],
+        value_parser = clap::value_parser!(u32).range(1_000..=20_000_000))]
+    pub sizes: Vec<u32>,
+    /// How often each operation is measured
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub samples: u32,
+    /// What it shares with other benchmarks.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
 
 /// Times in milliseconds, by operation and by variant: a list has one for each order.
 #[derive(Debug, Default)]
@@ -67,65 +73,33 @@ impl Figures {
 }
 
 /// Runs the benchmark and prints its figures.
-pub async fn scale(args: ScaleArgs) -> Result<()> {
-    let root = workspace_root()?;
-    let template = Template::load(&root)?;
-    let profile = if args.debug { Profile::Dev } else { Profile::Quick };
-    let serving = |method: &str, path: &str| {
-        let found = template.route(method, path).map(|found| found.route.function.clone());
-        found.with_context(|| format!("the template has no route for {path}"))
-    };
-    let mut names = BTreeSet::from([MIGRATE.to_owned(), serving("POST", REGISTER)?]);
-    for path in CALLED {
-        names.insert(serving("GET", path)?);
-    }
-    let list: Vec<&str> = names.iter().map(String::as_str).collect();
-    let built = build_functions(&root, &list, profile, true).await?;
-    let programs: BTreeMap<String, PathBuf> = names.iter().map(|name| (name.clone(), built.join(name))).collect();
-
+pub(super) async fn scale(args: ScaleArgs) -> Result<()> {
+    let programs = Programs::build(&args.common).await?;
     let mut all = BTreeMap::new();
     for &size in &args.sizes {
-        all.insert(size, measure(&template, &programs, size, args.samples).await?);
+        let measure = async |functions: &Functions| measure(functions, size, args.samples).await;
+        all.insert(size, Functions::run(&programs, 1, None, measure).await?);
     }
     print(&args, &all);
-    if let Some(file) = &args.json {
-        fs::write(file, format!("{:#}\n", report(&args, &all)))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    let missed = missed(&all);
-    match args.check && !missed.is_empty() {
-        true => bail!("goals were missed: {}", missed.join("; ")),
-        false => Ok(()),
-    }
+    let setting = json!({"database": "file", "samples": args.samples});
+    args.common.finish("scale", setting, json!({"sizes": figures(&all)}), &goals(&all))
 }
 
-async fn measure(
-    template: &Template,
-    programs: &BTreeMap<String, PathBuf>,
-    size: u32,
-    samples: u32,
-) -> Result<Figures> {
-    let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
-    let file = dir.path().join(DATABASE_FILE);
-    let database = DatabaseConfig::File(file.clone());
-    let (data_dir, env) = (dir.path(), BTreeMap::new());
-    let isolation = Isolation { data_dir, database: &database, programs, env: &env, max_instances: 1 };
-    let host = Host::new(functions_alone(template, &isolation)?, dir.path(), &Reporter::silent())?;
-    let alone = Alone { template, host: &host };
-    let token = alone.set_up().await?;
-    let db = Db::new(&database);
+async fn measure(functions: &Functions, size: u32, samples: u32) -> Result<Figures> {
     let mut figures = Figures::default();
     println!("Storing {size} executions");
     let start = Instant::now();
-    seed::seed(&db, size).await.context("the executions could not be stored")?;
+    seed::seed(&functions.db, size).await.context("the executions could not be stored")?;
     figures.seed_seconds = start.elapsed().as_secs_f64();
-    figures.database_bytes = fs::metadata(&file).context("no database file")?.len();
+    if let DatabaseConfig::File(file) = &functions.database {
+        figures.database_bytes = fs::metadata(file).context("no database file")?.len();
+    }
     println!("  {:.0} s, {:.0} MB", figures.seed_seconds, figures.database_bytes as f64 / 1e6);
     let start = Instant::now();
-    let measured = Bench { alone: &alone, db: &db, token: &token, samples }.run(&mut figures).await;
+    let token = functions.api.token();
+    Bench { functions, db: &functions.db, token, samples }.run(&mut figures).await?;
     println!("  measured in {:.0} s", start.elapsed().as_secs_f64());
-    host.shutdown().await;
-    measured.map(|()| figures)
+    Ok(figures)
 }
 
 /// How much slower the largest size is than the smallest. There is none for a page that the smallest does not have.
@@ -135,38 +109,48 @@ fn ratio(all: &BTreeMap<u32, Figures>, operation: &str) -> Option<f64> {
     Some(p50(largest)? / p50(smallest)?)
 }
 
-/// The goal for the time of an operation, and whether it must not grow.
-fn goal(operation: &str) -> Option<(f64, bool)> {
-    if operation.ends_with(", middle page") || operation.ends_with(", last page") {
-        return Some((GOAL_DEEPEST_MS, false));
-    }
-    match operation {
-        "finish" => Some((GOAL_FINISH_MS, true)),
-        "stats" => Some((GOAL_P50_MS, true)),
-        _ if operation.starts_with("list: ") || operation.starts_with("dashboard ") => Some((GOAL_P50_MS, true)),
-        _ => None,
+/// Which goal is for an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A page of a list that people look at, statistics, the dashboard.
+    Near,
+    /// A page that is far from both ends.
+    Deep,
+    Finish,
+    Other,
+}
+
+impl Kind {
+    fn of(operation: &str) -> Self {
+        let is_near = operation == "stats" || ["list: ", "dashboard "].iter().any(|start| operation.starts_with(start));
+        match operation {
+            _ if operation.ends_with(", middle page") || operation.ends_with(", last page") => Self::Deep,
+            "finish" => Self::Finish,
+            _ if is_near => Self::Near,
+            _ => Self::Other,
+        }
     }
 }
 
-/// The goals that the largest size misses.
-fn missed(all: &BTreeMap<u32, Figures>) -> Vec<String> {
+/// For the largest size, and for the way there.
+fn goals(all: &BTreeMap<u32, Figures>) -> Vec<Goal> {
     let Some(largest) = all.values().next_back() else { return Vec::new() };
-    let mut missed = Vec::new();
-    for operation in largest.times.keys() {
-        let (Some((most, is_level)), Some(times)) = (goal(operation), largest.worst(operation)) else { continue };
-        if times.p50 > most {
-            missed.push(format!("{operation}: {:.1} ms, not {most}", times.p50));
-        }
-        if is_level && let Some(ratio) = ratio(all, operation).filter(|ratio| *ratio > GOAL_RATIO) {
-            missed.push(format!("{operation}: grows by {ratio:.1}"));
-        }
-    }
-    missed
+    let of = |kinds: &[Kind], figure: &dyn Fn(&str) -> Option<f64>| -> Vec<(String, f64)> {
+        let operations = largest.times.keys().filter(|operation| kinds.contains(&Kind::of(operation)));
+        operations.filter_map(|operation| Some((operation.clone(), figure(operation)?))).collect()
+    };
+    let p50 = |operation: &str| largest.worst(operation).map(|times| times.p50);
+    let growth = |operation: &str| ratio(all, operation);
+    vec![
+        Goal::all_at_most("lists, statistics and dashboard, p50,", GOAL_P50_MS, "ms", of(&[Kind::Near], &p50)),
+        Goal::all_at_most("the deepest pages, p50,", GOAL_DEEPEST_MS, "ms", of(&[Kind::Deep], &p50)),
+        Goal::all_at_most("the end of an execution, p50,", GOAL_FINISH_MS, "ms", of(&[Kind::Finish], &p50)),
+        Goal::all_at_most("growth", GOAL_RATIO, "times", of(&[Kind::Near, Kind::Finish], &growth)),
+    ]
 }
 
 fn print(args: &ScaleArgs, all: &BTreeMap<u32, Figures>) {
-    let build = if args.debug { "debug" } else { "optimised" };
-    println!("\nScale: {} cores, {build} build, a file, {} samples; p50 / p99 in ms", cores(), args.samples);
+    println!("\nScale on {}, local database file, {} samples; p50 / p99 in ms", args.common, args.samples);
     println!("A list has an order: the slowest of eight is shown. Pages that a size does not have are left out.\n");
     print!("{:<46}", "");
     all.keys().for_each(|size| print!("{size:>20}"));
@@ -184,16 +168,9 @@ fn print(args: &ScaleArgs, all: &BTreeMap<u32, Figures>) {
         let ratio = ratio(all, operation).map(|ratio| format!("{ratio:.2}"));
         println!("{:>8}{:>12}", ratio.unwrap_or_default(), reference.unwrap_or_default());
     }
-    let missed = missed(all);
-    println!(
-        "\ngoals (p50 of lists, stats and dashboard {GOAL_P50_MS} ms, deepest page {GOAL_DEEPEST_MS} ms, finish \
-         {GOAL_FINISH_MS} ms, ratio {GOAL_RATIO}): {}",
-        reached(missed.is_empty())
-    );
-    missed.iter().for_each(|line| println!("  {line}"));
 }
 
-fn report(args: &ScaleArgs, all: &BTreeMap<u32, Figures>) -> Value {
+fn figures(all: &BTreeMap<u32, Figures>) -> Map<String, Value> {
     let sizes = all.iter().map(|(size, figures)| {
         let operations = figures.times.iter().map(|(operation, variants)| {
             let variants = variants.iter().map(|(name, times)| (name.clone(), Percentiles::of(times.clone()).json()));
@@ -202,26 +179,18 @@ fn report(args: &ScaleArgs, all: &BTreeMap<u32, Figures>) -> Value {
         let values = json!({
             "seedSeconds": rounded(figures.seed_seconds),
             "databaseBytes": figures.database_bytes,
-            "operationsMs": operations.collect::<serde_json::Map<_, _>>(),
+            "operationsMs": operations.collect::<Map<_, _>>(),
         });
         (size.to_string(), values)
     });
-    json!({
-        "benchmark": "scale",
-        "setting": {
-            "cores": cores(), "build": if args.debug { "debug" } else { "optimised" }, "runtime": "host",
-            "database": "file", "samples": args.samples,
-        },
-        "sizes": sizes.collect::<serde_json::Map<_, _>>(),
-        "missed": missed(all),
-    })
+    sizes.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn figures(operation: &str, variants: &[(&str, f64)]) -> Figures {
+    fn taken(operation: &str, variants: &[(&str, f64)]) -> Figures {
         let mut figures = Figures::default();
         variants.iter().for_each(|(variant, time)| figures.add(operation, variant, *time));
         figures
@@ -231,19 +200,27 @@ mod tests {
     fn the_slowest_order_counts() {
         let list = "list: all, page 1";
         let all = BTreeMap::from([
-            (10, figures(list, &[("created_at ASC", 1.0), ("updated_at ASC", 2.0)])),
-            (100, figures(list, &[("created_at ASC", 6.0), ("updated_at ASC", 1.0)])),
+            (10, taken(list, &[("created_at ASC", 1.0), ("updated_at ASC", 2.0)])),
+            (100, taken(list, &[("created_at ASC", 6.0), ("updated_at ASC", 1.0)])),
         ]);
         assert_eq!(ratio(&all, list), Some(3.0));
-        assert_eq!(missed(&all), [format!("{list}: 6.0 ms, not 5"), format!("{list}: grows by 3.0")]);
+        let missed: Vec<String> = goals(&all).iter().filter(|goal| !goal.is_reached()).map(Goal::to_string).collect();
+        assert_eq!(
+            missed,
+            [
+                format!("goal: lists, statistics and dashboard, p50, at most 5 ms: missed, {list} 6"),
+                format!("goal: growth at most 1.5 times: missed, {list} 3"),
+            ]
+        );
     }
 
     #[test]
     fn deep_pages_may_take_longer_and_other_operations_have_no_goal() {
-        let deep = "list: all, middle page";
-        let all = BTreeMap::from([(10, figures(deep, &[("", 1.0)])), (100, figures(deep, &[("", 49.0)]))]);
-        assert_eq!(missed(&all), Vec::<String>::new());
-        let all = BTreeMap::from([(10, figures("create", &[("", 1.0)])), (100, figures("create", &[("", 99.0)]))]);
-        assert_eq!(missed(&all), Vec::<String>::new());
+        for (operation, time, is_reached) in
+            [("list: all, middle page", 49.0, true), ("list: all, middle page", 51.0, false), ("create", 99.0, true)]
+        {
+            let all = BTreeMap::from([(10, taken(operation, &[("", 1.0)])), (100, taken(operation, &[("", time)]))]);
+            assert_eq!(goals(&all).iter().all(Goal::is_reached), is_reached, "{operation} {time}");
+        }
     }
 }

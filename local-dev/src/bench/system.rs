@@ -1,18 +1,18 @@
 //! The system that a benchmark measures: started for it alone, with the demo model server as the only provider.
 
 use std::{
-    collections::BTreeMap,
-    fmt, fs,
+    fmt,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use serde_json::{Value, json};
 use shared_core::Db;
 
+use super::common::CommonArgs;
 use crate::{
     api::Api,
-    cli::BenchArgs,
     console,
     demo::DemoProvider,
     report::{Event, Reporter},
@@ -32,12 +32,12 @@ pub(super) struct System<'a> {
 
 impl System<'_> {
     /// Starts a system in a temporary directory, measures it, and stops it. Its logs stay when that fails.
-    pub(super) async fn run<T>(args: &BenchArgs, measure: impl AsyncFnOnce(&System<'_>) -> Result<T>) -> Result<T> {
+    pub(super) async fn run<T>(args: &SystemArgs, measure: impl AsyncFnOnce(&System<'_>) -> Result<T>) -> Result<T> {
         let dir = tempfile::Builder::new().prefix("bench-").tempdir().context("no temporary directory")?;
         let progress = console::reporter();
         let steps = progress.clone();
         let options = StackOptions {
-            release: !args.debug,
+            release: !args.common.debug,
             demo: Some(DemoOptions { port: None, delay: Duration::from_millis(args.delay_ms) }),
             maintenance_interval: Duration::from_secs(5),
             show_build: true,
@@ -60,7 +60,7 @@ impl System<'_> {
         })
     }
 
-    async fn set_up<'a>(stack: &'a Stack, args: &BenchArgs, progress: Reporter) -> Result<System<'a>> {
+    async fn set_up<'a>(stack: &'a Stack, args: &SystemArgs, progress: Reporter) -> Result<System<'a>> {
         let demo = stack.demo().context("the demo model server is missing")?;
         let db = Db::new(stack.database());
         let api = Api::register(stack.base_url()).await?;
@@ -112,41 +112,32 @@ impl System<'_> {
     }
 }
 
-impl BenchArgs {
-    fn build(&self) -> &'static str {
-        if self.debug { "debug" } else { "optimised" }
-    }
+/// Options of every benchmark of the whole system.
+#[derive(Debug, Clone, Args)]
+pub struct SystemArgs {
+    /// Limit of the provider: how many executions run at once
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    pub concurrency: u32,
+    /// How long the provider takes for an answer, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    pub delay_ms: u64,
+    /// What it shares with other benchmarks.
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
 
+impl SystemArgs {
     /// What the figures depend on.
-    pub(super) fn setting(&self) -> BTreeMap<&'static str, Value> {
-        BTreeMap::from([
-            ("cores", json!(cores())),
-            ("build", json!(self.build())),
-            ("runtime", json!("host")),
-            ("providerDelayMs", json!(self.delay_ms)),
-            ("providerLimit", json!(self.concurrency)),
-        ])
-    }
-
-    /// Writes the figures to the file that was asked for, if any.
-    pub(super) fn write_json(&self, report: &Value) -> Result<()> {
-        let Some(file) = &self.json else {
-            return Ok(());
-        };
-        fs::write(file, format!("{report:#}\n")).with_context(|| format!("cannot write {}", file.display()))
+    pub(super) fn setting(&self, more: &[(&str, u32)]) -> Value {
+        let mut setting = json!({"providerDelayMs": self.delay_ms, "providerLimit": self.concurrency});
+        more.iter().for_each(|(name, number)| setting[*name] = json!(number));
+        setting
     }
 }
 
-impl fmt::Display for BenchArgs {
+impl fmt::Display for SystemArgs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (cores, build, Self { delay_ms, concurrency, .. }) = (cores(), self.build(), self);
-        write!(
-            f,
-            "{cores} cores, {build} build, runtime host; the provider answers after {delay_ms} ms, limit {concurrency}"
-        )
+        let Self { delay_ms, concurrency, common } = self;
+        write!(f, "{common}; the provider answers after {delay_ms} ms, limit {concurrency}")
     }
-}
-
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

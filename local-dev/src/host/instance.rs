@@ -94,6 +94,7 @@ impl Instance {
 
         let started = Instant::now();
         let mut child = Command::new(&function.binary)
+            .args(&function.arguments)
             .env_clear()
             .envs(function.environment.iter().map(|(name, value)| (name, value.replace(PROCESS_ID, &id.to_string()))))
             .env("AWS_LAMBDA_RUNTIME_API", address.to_string())

@@ -11,6 +11,7 @@ mod runtime_api;
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -50,6 +51,8 @@ pub struct HostedFunction {
     pub name: String,
     /// The prebuilt program.
     pub binary: PathBuf,
+    /// What it is started with; functions for Lambda take nothing.
+    pub arguments: Vec<OsString>,
     /// Its environment, in which [`PROCESS_ID`] is replaced; nothing else is inherited.
     pub environment: BTreeMap<String, String>,
     /// Memory size that the function is told.
@@ -129,6 +132,11 @@ impl Host {
             pools.insert(pool.function.name.clone(), Arc::new(pool));
         }
         Ok(Self { pools })
+    }
+
+    /// How a function is run.
+    pub fn function(&self, name: &str) -> Option<&HostedFunction> {
+        self.pools.get(name).map(|pool| &pool.function)
     }
 
     /// Kills every process of `function` at once (SIGKILL) and says how many there were.

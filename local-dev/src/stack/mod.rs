@@ -217,6 +217,7 @@ impl Stack {
                 Ok(HostedFunction {
                     name: function.name.clone(),
                     binary: binaries.join(&function.name),
+                    arguments: Vec::new(),
                     environment: values.environment(function)?,
                     memory_mb: function.memory_mb,
                     max_instances: max_instances(&template, function, options.api_instances),
@@ -363,6 +364,7 @@ pub(crate) fn functions_alone(template: &Template, isolation: &Isolation<'_>) ->
             Ok(HostedFunction {
                 name: function.name.clone(),
                 binary: binary.clone(),
+                arguments: Vec::new(),
                 environment: values.environment(function)?,
                 memory_mb: function.memory_mb,
                 max_instances: isolation.max_instances,

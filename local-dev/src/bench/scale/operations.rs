@@ -15,8 +15,8 @@ use shared_core::{
 use super::{Figures, seed::a_prompt};
 use crate::{
     bench::{
-        alone::{Alone, CALL_LIMIT, read},
         figures::milliseconds,
+        functions::{CALL_LIMIT, Functions, read},
     },
     invoke::Invoker,
 };
@@ -27,7 +27,7 @@ const LEASE: Duration = Duration::from_secs(60);
 
 /// A database of one size with the functions over it.
 pub(super) struct Bench<'a> {
-    pub(super) alone: &'a Alone<'a>,
+    pub(super) functions: &'a Functions,
     pub(super) db: &'a Db,
     pub(super) token: &'a str,
     pub(super) samples: u32,
@@ -115,9 +115,10 @@ impl Bench<'_> {
     }
 
     async fn timed(&self, request: axum::http::request::Builder, body: &[u8], expected: u64) -> Result<(f64, Value)> {
-        let (function, event) = self.alone.event(request, body)?;
+        let (function, event) = self.functions.event(request, body)?;
         let sent = Instant::now();
-        let answer = self.alone.host.invoke(&function, event, CALL_LIMIT).await.with_context(|| function.clone())?;
+        let answer =
+            self.functions.host.invoke(&function, event, CALL_LIMIT).await.with_context(|| function.clone())?;
         let time = milliseconds(sent, Instant::now());
         let (status, body) = read(&answer)?;
         if status != expected {
