@@ -76,6 +76,13 @@ pub async fn build_functions(root: &Path, functions: &[&str], profile: Profile, 
     }
     let mut cargo = Command::new("cargo");
     cargo.current_dir(root).arg("build").stdin(Stdio::null()).kill_on_drop(true);
+    // `cargo run` and `cargo test` tell us about our own package. Build scripts watch these variables: with them, cargo would
+    // build `ring` and all that needs it again whenever somebody else asks.
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_")) {
+            cargo.env_remove(name);
+        }
+    }
     // By binary and not by package: then cargo unifies features over the whole workspace, as `cargo run --bin` does
     // under `cargo lambda watch`, and that finds everything built.
     for function in functions {
