@@ -16,8 +16,8 @@ use crate::demo::MODELS;
 
 /// The API takes so many targets in one request.
 const PER_REQUEST: u32 = 100;
-const GOAL_P50_MS: f64 = 50.0;
-const GOAL_SHARE: f64 = 90.0;
+const GOAL_P50_MS: f64 = 20.0;
+const GOAL_SHARE: f64 = 95.0;
 
 /// Options of `cargo dev bench pipeline`.
 #[derive(Debug, Clone, Args)]
