@@ -122,7 +122,8 @@ enum Kind {
 
 impl Kind {
     fn of(operation: &str) -> Self {
-        let is_near = operation == "stats" || ["list: ", "dashboard "].iter().any(|start| operation.starts_with(start));
+        // A dashboard of whatever range: people pick the dates.
+        let is_near = operation == "stats" || operation.starts_with("list: ") || operation.contains("dashboard ");
         match operation {
             _ if operation.ends_with(", middle page") || operation.ends_with(", last page") => Self::Deep,
             "finish" => Self::Finish,

@@ -120,10 +120,10 @@ impl Collection {
         let Filter { condition, mut params } = filter;
         let count = format!("SELECT count(*) AS n FROM {table} WHERE {condition}");
         let (limit, offset) = (params.len() + 1, params.len() + 2);
+        // The plus sign: SQLite plans a statement anew for each value of a bare parameter behind LIMIT.
         let select = format!(
             "SELECT {COLUMNS} FROM {table} WHERE {condition} ORDER BY {order} LIMIT +?{limit} OFFSET ?{offset}"
         );
-        // The plus sign: SQLite plans a statement anew for each value of a bare parameter behind LIMIT.
         let counting = Statement::new(count, params.clone());
         params.extend(params![request.limit, request.offset()]);
         let answers = db.read_many(vec![counting, Statement::new(select, params)]).await?;
